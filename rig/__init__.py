@@ -1,0 +1,1 @@
+"""The PureDarwin test rig."""

@@ -1,0 +1,42 @@
+"""What the user writes: images, machines and suites as YAML, checked by pydantic models.
+
+Every error names the file, the line, the key, what was found and what is allowed.
+"""
+
+from rig.spec.image import (
+    BootSpec,
+    BootStage,
+    ConsoleSpec,
+    Dialect,
+    GuestOS,
+    ImageFormat,
+    ImageSpec,
+    LoginSpec,
+    SourceKind,
+    SourceSpec,
+    TransportKind,
+)
+from rig.spec.loader import load_spec, parse_spec
+from rig.spec.machine import Accel, Clock, Firmware, MachineSpec
+from rig.spec.suite import SuiteSpec
+
+__all__ = [
+    "Accel",
+    "BootSpec",
+    "BootStage",
+    "Clock",
+    "ConsoleSpec",
+    "Dialect",
+    "Firmware",
+    "GuestOS",
+    "ImageFormat",
+    "ImageSpec",
+    "LoginSpec",
+    "MachineSpec",
+    "SourceKind",
+    "SourceSpec",
+    "SuiteSpec",
+    "TransportKind",
+    "load_spec",
+    "parse_spec",
+]

@@ -1,0 +1,194 @@
+"""A guest image: where it comes from, what machine it wants, how it boots and how one gets in."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from rig.spec.base import Spec
+from rig.spec.machine import MachineSpec
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+
+
+class GuestOS(StrEnum):
+    """Decides the probes' ABI and the column of expectations."""
+
+    DARWIN = "darwin"
+    LINUX = "linux"
+
+
+class ImageFormat(StrEnum):
+    """Disk formats that qemu-img converts from."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+    VMDK = "vmdk"
+
+
+class SourceKind(StrEnum):
+    """download: from a URL. import: the user brings the file. build: the rig builds it."""
+
+    DOWNLOAD = "download"
+    IMPORT = "import"
+    BUILD = "build"
+
+
+class TransportKind(StrEnum):
+    """The ways into a guest."""
+
+    SSH = "ssh"
+    SERIAL = "serial"
+
+
+class Dialect(StrEnum):
+    """Whose panic text the console watch looks for."""
+
+    DARWIN = "darwin"
+    LINUX = "linux"
+
+
+class SourceSpec(Spec):
+    """Where the image comes from. Without a pinned sha256 the first one seen is recorded and then enforced."""
+
+    kind: SourceKind
+    url: Annotated[str, Field(pattern=r"^(https?|file)://")] | None = None
+    """For download."""
+    sha256: Sha256 | None = None
+    """Of the file as fetched or brought, before unpacking."""
+    archive: Literal["none", "xz", "zip", "gz"] = "none"
+    format: ImageFormat = ImageFormat.QCOW2
+    """Of the disk image, after unpacking."""
+    builder: Literal["reference"] | None = None
+    """For build: which of the rig's builders."""
+    how: str = ""
+    """For a reader: how one gets the file."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind is SourceKind.DOWNLOAD and not self.url:
+            raise ValueError("a source of kind download needs `url`")
+        if self.kind is SourceKind.BUILD and not self.builder:
+            raise ValueError("a source of kind build needs `builder`")
+        return self
+
+
+class BootStage(Spec):
+    """One step of a boot, seen on the console."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    """One of the field's words: firmware loader kernel userland login shell network ssh."""
+    pattern: str | None = None
+    """Regular expression (bytes of the console, multi-line) whose match means that the stage is reached. Absent for
+    `ssh`, which is reached when the server's banner arrives, and for stages that an image does not announce."""
+    deadline: Seconds
+    """Seconds from the stage before, on hardware acceleration; scaled by the guest's factor."""
+    send: str | None = None
+    """Text sent to the console once the stage is reached, for example a choice in a boot menu."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern.encode())
+            except re.error as fault:
+                raise ValueError(f"not a regular expression: {fault}") from fault
+        return pattern
+
+
+class BootSpec(Spec):
+    """The boot's stages in order, and what tells that it has gone wrong."""
+
+    stages: tuple[BootStage, ...]
+    stuck: dict[str, str] = Field(default_factory=dict)
+    """Patterns that mean this boot will not get further, with the reason in words."""
+    silence: Seconds = 60
+    """Longest time without a byte on the console during boot, scaled."""
+
+    @field_validator("stages")
+    @classmethod
+    def _distinct(cls, stages: tuple[BootStage, ...]) -> tuple[BootStage, ...]:
+        names = [stage.name for stage in stages]
+        if not names:
+            raise ValueError("at least one stage is needed")
+        if len(set(names)) != len(names):
+            raise ValueError(f"stage names must differ, found {names}")
+        return stages
+
+
+class LoginSpec(Spec):
+    """How one becomes root on the console."""
+
+    kind: Literal["shell", "prompt", "none"] = "shell"
+    """shell: a root shell is there at once. prompt: a login prompt. none: the console takes no input."""
+    user: str = "root"
+    password: str | None = None
+    """For a prompt that asks for one."""
+
+
+class ConsoleSpec(Spec):
+    """The serial console's habits."""
+
+    login_prompt: str = r"login: ?$"
+    """Regular expression of the login prompt."""
+    shell_prompt: str = r"[#$%] ?$"
+    """Regular expression of the root shell's prompt."""
+    line_limit: Annotated[int, Field(ge=40, le=4096)] = 1000
+    """Longest command line that the shell takes without redrawing it, in characters."""
+    input_rate: Annotated[int, Field(ge=1)] | None = None
+    """Bytes a second that the guest takes in without loss; absent: no limit known."""
+
+
+class SshSpec(Spec):
+    """How the guest is reached by SSH."""
+
+    user: str = "root"
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    authorized_keys: str = "/root/.ssh/authorized_keys"
+    """Where the rig's own public key is put over the console when the user gave no key."""
+    key: str | None = None
+    """Private key file given at import; the rig's own key is used without one."""
+
+
+class ImageSpec(Spec):
+    """One entry of the catalogue."""
+
+    name: ImageName
+    summary: str
+    os: GuestOS
+    release: str | None = None
+    """Kernel release where it is known, as `uname -r` prints it."""
+    source: SourceSpec
+    machine: MachineSpec = MachineSpec()
+    boot: BootSpec
+    login: LoginSpec = LoginSpec()
+    console: ConsoleSpec = ConsoleSpec()
+    transports: Annotated[tuple[TransportKind, ...], Field(min_length=1)] = (TransportKind.SSH,)
+    """In order of preference."""
+    ssh: SshSpec = SshSpec()
+    dialect: Dialect
+    workdir: str = "/tmp"  # noqa: S108  (a directory of the guest, not of this host)
+    """Directory of the guest under which probes are put."""
+    has: dict[str, bool] = Field(default_factory=dict)
+    """Known facts, for example `sftp: false`, `notifyd: false`."""
+    notes: tuple[str, ...] = ()
+    """For a reader: what is known of this image."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dialect_follows_os(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "dialect" not in data and data.get("os") in set(GuestOS):
+            return {**data, "dialect": data["os"]}
+        return data
+
+    @model_validator(mode="after")
+    def _ssh_needs_a_card(self) -> Self:
+        if TransportKind.SSH in self.transports and self.machine.nic == "none":
+            raise ValueError("transports names ssh, but machine.nic is none")
+        return self

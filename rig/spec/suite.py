@@ -1,0 +1,33 @@
+"""A suite: which cases run, on what, with which settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rig.spec.base import Spec
+from rig.spec.machine import Accel, Clock
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+class SuiteSpec(Spec):
+    """A named selection of cases with the settings they run under. Options of the command line win over it."""
+
+    name: Name
+    summary: str = ""
+    image: str | None = None
+    """Catalogue entry to boot; absent: the default image."""
+    probes: tuple[str, ...] = ()
+    """Probe names or mechanisms; empty: all."""
+    keyword: str | None = None
+    """A pytest -k expression over case names."""
+    marks: str | None = None
+    """A pytest -m expression, for example `not timing`."""
+    accel: Accel = Accel.AUTO
+    clock: Clock = Clock.WALL
+    batches: Annotated[int, Field(ge=2, le=10_000)] = 30
+    """Timing samples of each metric."""
+    time_factor: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Scales every deadline; absent: by the accelerator that was chosen."""
