@@ -1,0 +1,147 @@
+"""Spec to argv: the one place that knows QEMU's options. A list, never a shell string."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rig.errors import InputError
+from rig.machine.launch import Launch, Network
+from rig.spec import Accel, Clock, Firmware
+
+
+def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
+    """The whole command line. QEMU starts paused (-S), with nothing that was not asked for (-nodefaults).
+
+    Raises `InputError` for a spec whose parts exclude each other.
+    """
+    spec = launch.spec
+    _refuse_contradictions(launch)
+    argv = [launch.binary, "-nodefaults", "-no-user-config", "-S", "-display", "none"]
+    argv += ["-name", f"rig-{launch.directory.name}"]
+    argv += ["-machine", _machine(launch), "-accel", _accel(launch), "-cpu", _cpu(launch)]
+    argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory}M", "-rtc", f"base={spec.rtc}"]
+    if launch.clock is Clock.EXACT:
+        # Time is executed instructions; without sleep=off an idle guest would wait in wall time.
+        argv += ["-icount", "shift=0,sleep=off"]
+    argv += _monitors(launch, qmp_fd)
+    argv += _console(launch)
+    argv += _flash(launch)
+    argv += _disks(launch)
+    argv += _net(launch)
+    if spec.display != "none":
+        argv += ["-device", {"std": "VGA", "vmware": "vmware-svga", "cirrus": "cirrus-vga"}[spec.display]]
+    if spec.keyboard == "usb":
+        argv += ["-device", "qemu-xhci,id=xhci", "-device", "usb-kbd,bus=xhci.0"]
+    # A guest that resets itself (triple fault, panic with reboot) must not start over unseen: the reset becomes a
+    # SHUTDOWN event, and the machine stays to be looked at.
+    argv += ["-no-reboot", "-no-shutdown"]
+    return argv + list(spec.extra_args)
+
+
+def _refuse_contradictions(launch: Launch) -> None:
+    spec = launch.spec
+    if launch.clock is Clock.EXACT and (spec.cpus != 1 or launch.accel is not Accel.TCG):
+        raise InputError(
+            f"the exact clock needs TCG and one CPU, found {launch.accel} and machine.cpus: {spec.cpus}",
+            hint="Use --clock wall, or --accel tcg with cpus: 1.",
+        )
+    if spec.firmware is Firmware.UEFI and launch.firmware is None:
+        raise InputError("machine.firmware is uefi, but no UEFI firmware was given", hint="apt-get install ovmf")
+    if spec.firmware is Firmware.UEFI and spec.board != "q35":
+        raise InputError(f"machine.firmware uefi goes with board q35, found {spec.board}")
+    if spec.disk == "ide" and spec.board != "pc":
+        raise InputError(f"machine.disk ide goes with board pc, found {spec.board}", hint="Use disk: ahci.")
+
+
+def _machine(launch: Launch) -> str:
+    options = [launch.spec.board]
+    if launch.spec.firmware is Firmware.UEFI:
+        options += ["pflash0=flash-code", "pflash1=flash-variables"]
+    return ",".join(options)
+
+
+def _accel(launch: Launch) -> str:
+    if launch.accel is Accel.AUTO:
+        raise InputError("the accelerator must be chosen before QEMU starts")
+    return "tcg,tb-size=256" if launch.accel is Accel.TCG else str(launch.accel)
+
+
+def _cpu(launch: Launch) -> str:
+    # `enforce` is left out on purpose: TCG lacks features of each named model and says so on its standard error.
+    return launch.spec.cpu
+
+
+def _monitors(launch: Launch, qmp_fd: int) -> list[str]:
+    return [
+        *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
+        *("-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"socket,id=qmp2,path={_escaped(launch.qmp_socket)},server=on,wait=off"),
+        *("-mon", "chardev=qmp2,mode=control"),
+    ]
+
+
+def _console(launch: Launch) -> list[str]:
+    return [
+        "-chardev",
+        f"socket,id=console,path={_escaped(launch.console_socket)},server=on,wait=off,"
+        f"logfile={_escaped(launch.console_log)},logappend=on",
+        *("-device", "isa-serial,chardev=console,index=0"),
+    ]
+
+
+def _flash(launch: Launch) -> list[str]:
+    if launch.spec.firmware is not Firmware.UEFI or launch.firmware is None:
+        return []
+    code = {"driver": "raw", "node-name": "flash-code", "read-only": True, "file": _file(launch.firmware.code, True)}
+    variables = {"driver": "qcow2", "node-name": "flash-variables", "file": _file(launch.firmware.variables)}
+    return [*_blockdev(code), *_blockdev(variables)]
+
+
+def _disks(launch: Launch) -> list[str]:
+    spec = launch.spec
+    # Overlays are thrown away: the guest's flushes need not reach this host's disk.
+    boot = {
+        "driver": "qcow2",
+        "node-name": "disk0",
+        "file": _file(launch.disk),
+        "cache": {"direct": False, "no-flush": True},
+    }
+    argv = _blockdev(boot)
+    bus = "ide"
+    if spec.disk == "ahci":
+        argv += ["-device", "ich9-ahci,id=ahci"]
+        bus = "ahci"
+    # bootindex: with a network card present OVMF would otherwise end in its shell.
+    argv += ["-device", f"ide-hd,drive=disk0,bus={bus}.0,bootindex=0"]
+    for number, path in enumerate(launch.extra_disks, start=1):
+        node = {"driver": "raw", "node-name": f"disk{number}", "file": _file(path)}
+        argv += [*_blockdev(node), "-device", f"ide-hd,drive=disk{number},bus={bus}.{number}"]
+    return argv
+
+
+def _net(launch: Launch) -> list[str]:
+    spec = launch.spec
+    if spec.nic == "none":
+        return []
+    restrict = "off" if launch.network is Network.OPEN else "on"
+    forward = f"hostfwd=tcp:127.0.0.1:{launch.ssh_port}-:{launch.guest_ssh_port}"
+    # romfile= : no network boot, and one thing fewer that firmware runs.
+    return [
+        *("-netdev", f"user,id=net0,restrict={restrict},ipv6=off,{forward}"),
+        *("-device", f"{spec.nic},netdev=net0,mac={spec.mac},romfile="),
+    ]
+
+
+def _file(path: Path, read_only: bool = False) -> dict[str, Any]:
+    return {"driver": "file", "filename": str(path), "read-only": read_only}
+
+
+def _blockdev(node: dict[str, Any]) -> list[str]:
+    return ["-blockdev", json.dumps(node)]
+
+
+def _escaped(path: Path) -> str:
+    """QEMU's option syntax doubles commas."""
+    return str(path).replace(",", ",,")

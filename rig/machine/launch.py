@@ -1,0 +1,58 @@
+"""What one start of a machine needs beside its spec: the accelerator chosen, the disk, the ways in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from rig.machine.firmware import UefiFirmware
+from rig.spec import Accel, Clock, MachineSpec
+
+
+class Network(StrEnum):
+    """closed: only the forwarded ports. open: the guest also reaches outside through the host."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One start. `directory` is private to it and goes with it; `logs` stays. The disk is written to."""
+
+    spec: MachineSpec
+    disk: Path
+    directory: Path
+    logs: Path
+    accel: Accel = Accel.TCG
+    clock: Clock = Clock.WALL
+    network: Network = Network.CLOSED
+    ssh_port: int = 0
+    """Loopback port forwarded to the guest's; 0 lets QEMU choose a free one."""
+    guest_ssh_port: int = 22
+    firmware: UefiFirmware | None = None
+    """For UEFI: `variables` is this start's own qcow2 copy."""
+    binary: str = "qemu-system-x86_64"
+    extra_disks: tuple[Path, ...] = field(default=())
+    """Further disks on the same controller, raw, written to."""
+
+    @property
+    def console_socket(self) -> Path:
+        """Unix socket of the serial console."""
+        return self.directory / "console.sock"
+
+    @property
+    def qmp_socket(self) -> Path:
+        """Unix socket of a second monitor, for processes other than the one that started QEMU."""
+        return self.directory / "qmp.sock"
+
+    @property
+    def console_log(self) -> Path:
+        """QEMU's own log of every byte that the guest sent to its console."""
+        return self.logs / "console.log"
+
+    @property
+    def qemu_log(self) -> Path:
+        """QEMU's standard output and error."""
+        return self.logs / "qemu.log"

@@ -1,0 +1,159 @@
+"""A machine: QEMU with its monitor, from paused start to bounded stop."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rig.errors import LaunchError, RigError
+from rig.machine.argv import build_argv
+from rig.machine.launch import Launch
+from rig.machine.process import Process, qemu_version
+from rig.machine.qmp import Monitor, MonitorError
+
+
+@dataclass(frozen=True)
+class MachineEvent:
+    """One QMP event: name, data, seconds on the monotonic clock."""
+
+    name: str
+    data: dict[str, Any]
+    mono: float = field(default_factory=time.monotonic)
+
+
+class Machine:
+    """A context manager: all that `start` opens is released by `stop`, whatever happened between.
+
+    `detached` machines outlive this process (rig up).
+    """
+
+    def __init__(
+        self, launch: Launch, *, detached: bool = False, on_event: Callable[[MachineEvent], None] | None = None
+    ) -> None:
+        self.launch = launch
+        self.qemu_version = ""
+        self.events: list[MachineEvent] = []
+        self._on_event = on_event
+        self._detached = detached
+        self._process: Process | None = None
+        self._monitor: Monitor | None = None
+        self._stopping = threading.Lock()
+        self._powered_off = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(soft_seconds=0)
+
+    def start(self) -> None:
+        """Spawn QEMU paused and greet its monitor. Raises `HostError`, `LaunchError`, `InputError`."""
+        self.qemu_version = qemu_version(self.launch.binary)
+        ours, theirs = socket.socketpair()
+        try:
+            theirs.set_inheritable(True)
+            argv = build_argv(self.launch, qmp_fd=theirs.fileno())
+            self._process = Process(argv, self.launch.qemu_log, self.launch.directory, detached=self._detached)
+            self._process.start(theirs)
+            theirs.close()
+            self._monitor = Monitor(ours, self._note)
+            try:
+                self._monitor.connect(30)
+            except MonitorError as fault:
+                raise self._process.launch_error("QEMU did not start") from fault
+        except BaseException:
+            theirs.close()
+            self.stop(soft_seconds=0)
+            ours.close()
+            raise
+
+    @property
+    def process(self) -> Process:
+        """The QEMU process. Raises `LaunchError` before the start."""
+        if self._process is None:
+            raise LaunchError("QEMU was not started", command=[], exit_code=None)
+        return self._process
+
+    @property
+    def monitor(self) -> Monitor:
+        """The QMP session. Raises `LaunchError` before the start."""
+        if self._monitor is None:
+            raise LaunchError("QEMU was not started", command=[], exit_code=None)
+        return self._monitor
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU runs (its guest may be dead all the same)."""
+        return self._process is not None and self._process.alive
+
+    @property
+    def powered_off(self) -> bool:
+        """Whether the guest has shut down or reset itself."""
+        return self._powered_off.is_set()
+
+    def resume(self) -> None:
+        """Let the CPUs run: the first instruction is executed now."""
+        self.monitor.execute("cont")
+
+    def pause(self) -> None:
+        """Hold the CPUs."""
+        self.monitor.execute("stop")
+
+    def ssh_port(self) -> int:
+        """The loopback port that QEMU forwards to the guest's SSH port. Raises `MonitorError` where there is none."""
+        text = self.monitor.human("info usernet")
+        found = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", text)
+        if found is None:
+            raise MonitorError(f"QEMU forwards no port: {text!r}")
+        return int(found[1])
+
+    def screenshot(self, to: Path) -> Path:
+        """Write the screen as PNG. Raises `MonitorError`."""
+        self.monitor.execute("screendump", {"filename": str(to.absolute()), "format": "png"})
+        return to
+
+    def registers(self) -> str:
+        """Registers of every CPU, as QEMU's monitor prints them."""
+        return self.monitor.human("info registers -a").replace("\r\n", "\n")
+
+    def press(self, *keys: str, hold_ms: int = 60) -> None:
+        """Press keys together, by QEMU's names (qcodes), for example `ctrl`, `alt`, `f8`."""
+        pressed = [{"type": "qcode", "data": key} for key in keys]
+        self.monitor.execute("send-key", {"keys": pressed, "hold-time": hold_ms})
+
+    def stop(self, *, soft_seconds: float = 0.0) -> None:
+        """End QEMU: first by its own `quit` (at most `soft_seconds`), then by SIGKILL. Safe to call twice."""
+        with self._stopping:
+            if self._process is not None and self._process.alive and soft_seconds > 0 and self._monitor is not None:
+                # QEMU may close the monitor before it answers; the process tells.
+                with contextlib.suppress(RigError):
+                    self._monitor.execute("quit", seconds=soft_seconds)
+                self._process.wait(soft_seconds)
+            if self._process is not None:
+                self._process.end()
+            if self._monitor is not None:
+                self._monitor.close()
+
+    def leave(self) -> None:
+        """Close this side and let a detached QEMU run on."""
+        if self._monitor is not None:
+            self._monitor.close()
+
+    def _note(self, name: str, data: dict[str, Any]) -> None:
+        event = MachineEvent(name, data)
+        self.events.append(event)
+        if name in {"SHUTDOWN", "RESET", "GUEST_PANICKED"}:
+            self._powered_off.set()
+        if self._on_event is not None:
+            self._on_event(event)

@@ -1,0 +1,102 @@
+"""QMP for threads: qemu.qmp's client runs on an event loop of its own, callers wait with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qemu.qmp import EventListener, QMPClient, QMPError
+
+from rig.errors import GuestDied, RigError
+
+Answer = TypeVar("Answer")
+EventHandler = Callable[[str, dict[str, Any]], None]
+
+
+class MonitorError(RigError):
+    """QEMU refused a command or did not answer it in time."""
+
+
+class Monitor:
+    """A QMP session on a connected socket or a path.
+
+    `on_event(name, data)` is called on the session's own thread for each event, in order.
+    """
+
+    def __init__(self, address: socket.socket | Path, on_event: EventHandler | None = None) -> None:
+        self._address = address
+        self._on_event = on_event
+        self._loop = asyncio.new_event_loop()
+        self._client = QMPClient("rig")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
+        self._listening: asyncio.Task[None] | None = None
+
+    def connect(self, seconds: float = 30.0) -> None:
+        """Greet and negotiate. Raises `MonitorError`."""
+        self._thread.start()
+        try:
+            self._wait(self._connect(), seconds)
+        except (QMPError, OSError, TimeoutError) as fault:
+            self.close()
+            raise MonitorError(f"QEMU's monitor did not answer: {fault}") from fault
+
+    async def _connect(self) -> None:
+        address = self._address if isinstance(self._address, socket.socket) else str(self._address)
+        await self._client.connect(address)
+        self._listening = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        listener = EventListener()
+        with self._client.listen(listener):
+            async for event in listener:
+                if self._on_event is not None:
+                    data = event.get("data")
+                    self._on_event(str(event["event"]), data if isinstance(data, dict) else {})
+
+    def execute(self, command: str, arguments: dict[str, Any] | None = None, *, seconds: float = 30.0) -> Any:
+        """Send one command, return its answer. Raises `MonitorError`, or `GuestDied` when the session has ended."""
+        if not self._thread.is_alive():
+            raise GuestDied(f"QEMU's monitor is closed, {command} was not sent")
+        try:
+            return self._wait(self._client.execute(command, arguments), seconds)
+        except TimeoutError as fault:
+            raise MonitorError(f"QEMU did not answer {command} within {seconds:.0f} s") from fault
+        except QMPError as fault:
+            if not self._client.runstate.name == "RUNNING":
+                raise GuestDied(f"QEMU ended while it was asked for {command}") from fault
+            raise MonitorError(f"QEMU refused {command}: {fault}") from fault
+
+    def human(self, line: str, *, seconds: float = 30.0) -> str:
+        """Run one line of the human monitor, for what QMP has no command for."""
+        return str(self.execute("human-monitor-command", {"command-line": line}, seconds=seconds))
+
+    def close(self) -> None:
+        """End the session; safe to call twice."""
+        if not self._thread.is_alive():
+            return
+        # QEMU may be gone already; what is left then is this side's thread.
+        with contextlib.suppress(QMPError, OSError, TimeoutError, asyncio.CancelledError):
+            self._wait(self._disconnect(), 5.0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5.0)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _disconnect(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+        await self._client.disconnect()
+
+    def _wait(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(seconds)
+        except BaseException:
+            future.cancel()
+            raise
