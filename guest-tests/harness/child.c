@@ -1,0 +1,169 @@
+/* child.c - processes inside a case, and how they keep step. */
+#include "internal.h"
+
+#include <poll.h>
+
+static const double WAIT_SECONDS = 5;
+
+pid_t rig_spawn(void (*fn)(void *arg), void *arg)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        fn(arg);
+        fflush(NULL);
+        _exit(0);
+    }
+    REQUIRE_OK(pid);
+    return pid;
+}
+
+pid_t rig_exec_role(const char *role, const char *const args[], int keep)
+{
+    enum { MOST = 32 };
+    char scale[32], run_id[24];
+    const char *argv[MOST] = {rig_self, "--case", rig_current_case, "--role", role, "--scale", scale, "--run-id", run_id, "--"};
+    int argc = 10;
+    snprintf(scale, sizeof scale, "%g", rig_options.scale);
+    snprintf(run_id, sizeof run_id, "%ld", rig_options.run_id);
+    while (args && *args && argc < MOST - 1)
+        argv[argc++] = *args++;
+    argv[argc] = NULL;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        rig_close_from_3(keep);
+        if (keep >= 0)
+            fcntl(keep, F_SETFD, 0);
+        execv(rig_self, (char *const *)argv);
+        FAIL("exec of the probe itself");
+        _exit(RIG_GAVE_UP);
+    }
+    REQUIRE_OK(pid);
+    return pid;
+}
+
+/* waitpid with a deadline. Polls: there is no portable wait with a timeout, and SIGCHLD may be under test. */
+static bool wait_for(pid_t child, int *status, double seconds)
+{
+    uint64_t end = rig_now_ns() + (uint64_t)(rig_patience(seconds) * 1e9);
+    double pause_ms = 0.2;
+    for (;;) {
+        pid_t got = waitpid(child, status, WNOHANG);
+        if (got == child)
+            return true;
+        if (got < 0 && errno != EINTR) {
+            *status = 0;
+            rig_check_ok(RIG_AT("waitpid for a child"), true, errno);
+            return true;
+        }
+        if (rig_now_ns() > end)
+            return false;
+        rig_sleep_ms(pause_ms);
+        if (pause_ms < 5)
+            pause_ms *= 1.5;
+    }
+}
+
+static int join(pid_t child, bool complain)
+{
+    int status = 0;
+    if (!wait_for(child, &status, WAIT_SECONDS)) {
+        if (complain)
+            rig_check_got(RIG_AT("end of a child process"), false, "still running", "ended in time");
+        kill(child, SIGKILL);
+        wait_for(child, &status, WAIT_SECONDS);
+    }
+    return status;
+}
+
+int rig_join(pid_t child)
+{
+    int status = join(child, true);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == RIG_GAVE_UP)
+        rig_give_up(); /* it has told why */
+    return status;
+}
+
+void rig_kill(pid_t child)
+{
+    kill(child, SIGKILL);
+    join(child, false);
+}
+
+bool rig_check_exited(struct rig_at at, pid_t child, int code)
+{
+    char want[24];
+    snprintf(want, sizeof want, "exit %d", code);
+    int status = rig_join(child);
+    return rig_check_got(at, WIFEXITED(status) && WEXITSTATUS(status) == code, rig_status_name(status), want);
+}
+
+bool rig_check_killed(struct rig_at at, pid_t child, int sig)
+{
+    int status = rig_join(child);
+    return rig_check_got(at, WIFSIGNALED(status) && WTERMSIG(status) == sig, rig_status_name(status), rig_signal_name(sig));
+}
+
+void rig_gate_init(struct rig_gate *gate) { REQUIRE_OK(pipe(gate->fd)); }
+
+void rig_gate_pass(struct rig_gate *gate) { REQUIRE(rig_write_all(gate->fd[1], "", 1)); }
+
+void rig_gate_wait(struct rig_gate *gate)
+{
+    char byte;
+    REQUIRE(rig_wait_readable(gate->fd[0]));
+    ssize_t n;
+    do
+        n = read(gate->fd[0], &byte, 1);
+    while (n < 0 && errno == EINTR);
+    REQUIRE_EQ_INT(n, 1);
+}
+
+void rig_gate_close(struct rig_gate *gate)
+{
+    close(gate->fd[0]);
+    close(gate->fd[1]);
+}
+
+static bool wait_for_event(int fd, short event)
+{
+    uint64_t end = rig_now_ns() + (uint64_t)(rig_patience(WAIT_SECONDS) * 1e9);
+    for (;;) {
+        uint64_t now = rig_now_ns();
+        if (now >= end)
+            return false;
+        struct pollfd watched = {.fd = fd, .events = event};
+        int n = poll(&watched, 1, (int)((end - now) / 1000000u) + 1);
+        if (n > 0)
+            return !(watched.revents & POLLNVAL);
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+bool rig_wait_readable(int fd) { return wait_for_event(fd, POLLIN); }
+
+bool rig_wait_writable(int fd) { return wait_for_event(fd, POLLOUT); }
+
+static volatile sig_atomic_t caught[65];
+
+static void count(int sig)
+{
+    if (sig > 0 && sig < (int)RIG_COUNT(caught))
+        caught[sig]++;
+}
+
+void rig_catch(int sig, int flags)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = count;
+    action.sa_flags = flags;
+    sigemptyset(&action.sa_mask);
+    if (sig > 0 && sig < (int)RIG_COUNT(caught))
+        caught[sig] = 0;
+    REQUIRE_OK(sigaction(sig, &action, NULL));
+}
+
+int rig_caught(int sig) { return sig > 0 && sig < (int)RIG_COUNT(caught) ? (int)caught[sig] : 0; }

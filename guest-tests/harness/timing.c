@@ -1,0 +1,81 @@
+/* timing.c - batches of a repeated operation. Raw samples leave the guest; statistics are the host's work. */
+#include "internal.h"
+
+enum {
+    CLOCK_COSTS = 100,       /* a batch lasts at least this many readings of the clock */
+    LEAST_BATCH_NS = 100000, /* and at least this long, so that coarse clocks do not show */
+    DEFAULT_BATCHES = 30
+};
+static const unsigned long MOST_OPERATIONS = 1ul << 24;
+
+int rig_batches(void) { return rig_options.batches > 0 ? rig_options.batches : DEFAULT_BATCHES; }
+
+static double batch_ns(rig_op op, void *context, unsigned long inner)
+{
+    uint64_t start = rig_now_ns();
+    op(context, inner);
+    return (double)(rig_now_ns() - start);
+}
+
+/* Doubles the count until a batch is long enough. These runs also warm caches up; none of them is kept. */
+static unsigned long calibrate(rig_op op, void *context)
+{
+    double least = CLOCK_COSTS * rig_clock_cost_ns();
+    if (least < LEAST_BATCH_NS)
+        least = LEAST_BATCH_NS;
+    unsigned long inner = 1;
+    while (inner < MOST_OPERATIONS && batch_ns(op, context, inner) < least)
+        inner *= 2;
+    return inner;
+}
+
+/* As many samples as asked for; ns an operation, or B/s if rate. */
+static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool rate)
+{
+    unsigned long inner = calibrate(op, context);
+    int wanted = rig_batches();
+    double *samples = malloc((size_t)wanted * sizeof *samples);
+    if (!samples) {
+        FAIL("memory for the samples");
+        return;
+    }
+    batch_ns(op, context, inner); /* the first batch is dropped */
+    for (int i = 0; i < wanted; i++) {
+        double ns = batch_ns(op, context, inner) / (double)inner;
+        samples[i] = rate ? (double)bytes * 1e9 / (ns > 0 ? ns : 1) : ns;
+    }
+    rig_metric(name, rate ? "B/s" : "ns", bytes, inner, samples, (size_t)wanted);
+    free(samples);
+}
+
+void rig_time(const char *name, uint64_t bytes, rig_op op, void *context) { run(name, bytes, op, context, false); }
+
+void rig_time_rate(const char *name, uint64_t bytes, rig_op op, void *context) { run(name, bytes, op, context, true); }
+
+void rig_metric(const char *name, const char *unit, uint64_t bytes, unsigned long inner, const double *samples, size_t n)
+{
+    size_t size = RIG_LINE_MAX;
+    struct rig_line line = {malloc(size), 0, size, false};
+    if (!line.text) {
+        FAIL("memory for a metric");
+        return;
+    }
+    rig_line_begin(&line, "metric");
+    rig_line_str(&line, "case", rig_current_case);
+    rig_line_str(&line, "name", name);
+    rig_line_str(&line, "unit", unit);
+    rig_line_str(&line, "per", "op");
+    if (bytes > 0)
+        rig_line_int(&line, "bytes", (long long)bytes);
+    rig_line_int(&line, "inner", (long long)inner);
+    rig_line_key(&line, "samples");
+    for (size_t i = 0; i < n && line.length < size - 64; i++) {
+        char number[32];
+        bool finite = samples[i] >= 0 && samples[i] < 1e18;
+        snprintf(number, sizeof number, "%s%.2f", i ? "," : "[", finite ? samples[i] : 0.0);
+        rig_line_raw(&line, number);
+    }
+    rig_line_raw(&line, n ? "]" : "[]");
+    rig_line_send(&line);
+    free(line.text);
+}
