@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, dialect: Dialect, on_alarm: Callable[[str], None] | None = None) -> None:
         self.dialect = dialect
         self._rules = DIALECTS[dialect]
-        self._on_alarm = on_alarm
+        self.on_alarm = on_alarm
         self._lock = threading.Lock()
         self._partial = b""
         self._last_line = b""
@@ -53,8 +53,8 @@ class Watch:
             self._partial = self._partial[-_LINE_LIMIT:]
             raised = [alarm for line in lines if (alarm := self._line(line))]
         for alarm in raised[:1]:
-            if self._on_alarm is not None:
-                self._on_alarm(alarm)
+            if self.on_alarm is not None:
+                self.on_alarm(alarm)
 
     def _line(self, raw: bytes) -> str:
         """Look at one line; returns an alarm's words when one begins here."""

@@ -56,7 +56,7 @@ def _refuse_contradictions(launch: Launch) -> None:
 
 
 def _machine(launch: Launch) -> str:
-    options = [launch.spec.board]
+    options: list[str] = [launch.spec.board]
     if launch.spec.firmware is Firmware.UEFI:
         options += ["pflash0=flash-code", "pflash1=flash-variables"]
     return ",".join(options)

@@ -1,0 +1,126 @@
+"""Following a boot: stages from the image's YAML, each with a deadline, and a name for each way it can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rig.console import Console
+from rig.console.console import ConsoleAlarmError
+from rig.deadline import Deadline
+from rig.errors import BootError, GuestDied, TransportTimeout
+from rig.events import Events
+from rig.machine import Machine
+from rig.spec import BootSpec, BootStage
+
+_STEP = 1.0
+SSH_STAGE = "ssh"
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """A stage reached: `at` seconds after the first instruction, `took` seconds after the stage before.
+
+    A stage whose own line was missed because a later one was seen first has `seen` False and the later one's time.
+    """
+
+    name: str
+    at: float
+    took: float
+    seen: bool = True
+
+
+class Boot:
+    """Waits on the console for one stage after the other."""
+
+    def __init__(
+        self,
+        spec: BootSpec,
+        machine: Machine,
+        console: Console,
+        events: Events,
+        *,
+        factor: float,
+        silence: float | None = None,
+    ) -> None:
+        self._spec = spec
+        self._machine = machine
+        self._console = console
+        self._events = events
+        self._factor = factor
+        self._silence = silence if silence is not None else spec.silence * factor
+        self._clock = Deadline.after(1e9)
+        self.reached: list[StageTime] = []
+
+    def begin(self) -> None:
+        """Let the machine run; stage times count from here."""
+        self._clock = Deadline.after(1e9)
+        self._machine.resume()
+
+    def mark(self, name: str, *, seen: bool = True) -> None:
+        """A stage is reached now."""
+        at = self._clock.elapsed
+        last = self.reached[-1].at if self.reached else 0.0
+        stage = StageTime(name, at, at - last, seen)
+        self.reached.append(stage)
+        self._events.emit("boot.stage", stage=name, seconds=round(at, 3), took=round(stage.took, 3), seen=seen)
+
+    def follow(self, until: Callable[[BootStage], bool] = lambda _: True) -> None:
+        """Wait for every console stage that `until` accepts, in order.
+
+        Raises `BootError`, its message naming the stage that was not reached and why, or `GuestDied`.
+        """
+        waiting = [stage for stage in self._spec.stages if stage.pattern is not None and until(stage)]
+        while waiting:
+            index = self._await_one(waiting)
+            for stage in waiting[:index]:
+                self.mark(stage.name, seen=False)
+            stage = waiting[index]
+            self.mark(stage.name)
+            if stage.send is not None:
+                self._console.send(stage.send)
+            waiting = waiting[index + 1 :]
+
+    def _await_one(self, waiting: list[BootStage]) -> int:
+        """Index in `waiting` of the first stage seen."""
+        target = waiting[0]
+        deadline = Deadline.after(target.deadline, self._factor)
+        stuck = list(self._spec.stuck)
+        patterns = [*(stage.pattern or "" for stage in waiting), *stuck]
+        while True:
+            try:
+                index, _ = self._console.expect(patterns, deadline.within(_STEP))
+            except TransportTimeout:
+                self._check_alive(target.name)
+                self._check_silence(target.name)
+                if deadline.expired:
+                    raise self.failure(target.name, f"was not reached in {deadline.total:.0f} s") from None
+            except ConsoleAlarmError as alarm:
+                raise self.failure(target.name, f"was not reached: {alarm.message}") from alarm
+            except GuestDied as fault:
+                raise self.died(target.name) from fault
+            else:
+                if index < len(waiting):
+                    return index
+                reason = self._spec.stuck[stuck[index - len(waiting)]]
+                raise self.failure(target.name, f"will not be reached: {reason}")
+
+    def _check_alive(self, stage: str) -> None:
+        if not self._machine.alive:
+            raise self.died(stage)
+        if self._machine.powered_off:
+            raise self.failure(stage, "was not reached: the guest reset or powered itself off (a triple fault resets)")
+
+    def _check_silence(self, stage: str) -> None:
+        if self._console.watch.silence > self._silence:
+            raise self.failure(stage, f"was not reached: no byte on the console for {self._silence:.0f} s")
+
+    def failure(self, stage: str, why: str) -> BootError:
+        """The error for a boot that does not get to `stage`."""
+        last = self.reached[-1].name if self.reached else "power on"
+        return BootError(f"boot stage {stage!r} {why} (last stage reached: {last}, {self._clock.elapsed:.1f} s in all)")
+
+    def died(self, stage: str) -> GuestDied:
+        """The error for a QEMU that ended meanwhile."""
+        self._machine.process.wait(2)
+        return GuestDied(f"QEMU ended ({self._machine.process.how_it_ended}) before boot stage {stage!r}")

@@ -1,0 +1,207 @@
+"""From a stored image to a guest that is ready: the accelerator, the machine, the stages, the way in."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rig.console import Console, Watch
+from rig.errors import (
+    BootError,
+    GuestDied,
+    GuestError,
+    InputError,
+    LaunchError,
+    PanicError,
+    RigError,
+    TransportError,
+)
+from rig.events import Events
+from rig.guest.accel import FACTORS, Verdicts, candidates
+from rig.guest.boot import SSH_STAGE, Boot
+from rig.guest.guest import PANIC_GRACE, Guest
+from rig.guest.keys import public_line, user_key
+from rig.guest.options import GuestOptions
+from rig.guest.ssh import SshTransport
+from rig.image.overlay import create_overlay
+from rig.image.store import StoredImage
+from rig.machine import Launch, Machine
+from rig.machine.firmware import UefiFirmware, find_uefi
+from rig.machine.process import qemu_version
+from rig.paths import ensure, scratch_parent
+from rig.spec import Accel, Clock, Firmware, TransportKind
+
+_SSH_SECONDS = 30.0
+_TRIAL_SILENCE = 10.0
+_LOGIN_SECONDS = 10.0
+_EXACT_FACTOR = 2.0
+
+
+def boot_guest(stored: StoredImage, options: GuestOptions, events: Events | None = None) -> Guest:
+    """Boot `stored` to ready, on the best accelerator seen to work.
+
+    Raises `BootError`, `PanicError`, `GuestDied` (all with evidence), `LaunchError`, `HostError`, `AuthError`.
+    """
+    events = events or Events()
+    verdicts = Verdicts(qemu_version(options.binary))
+    wanted = Accel.TCG if options.clock is Clock.EXACT and options.accel is Accel.AUTO else options.accel
+    failed: tuple[Accel, RigError] | None = None
+    for accel, why, trial in candidates(wanted, stored.spec.os, verdicts):
+        reason = f"{failed[0]} was tried and failed: {failed[1].message}" if failed else why
+        events.emit("accel.chosen", accel=str(accel), reason=reason, trial=trial)
+        try:
+            guest = _boot_once(stored, options, events, accel, reason, trial=trial)
+        except (BootError, GuestDied, LaunchError, PanicError) as fault:
+            if not trial:
+                raise
+            failed = (accel, fault)
+            events.emit("accel.failed", accel=str(accel), reason=fault.message)
+            continue
+        if trial:
+            verdicts.put(accel, stored.spec.os, works=True, why="booted a guest")
+        if failed:
+            # Only now is the accelerator, not the image, known to be at fault.
+            verdicts.put(failed[0], stored.spec.os, works=False, why=failed[1].message)
+        return guest
+    raise AssertionError("the last candidate is never a trial")
+
+
+def _boot_once(
+    stored: StoredImage, options: GuestOptions, events: Events, accel: Accel, reason: str, *, trial: bool
+) -> Guest:
+    spec = stored.spec
+    factor = options.time_factor or FACTORS[accel] * (_EXACT_FACTOR if options.clock is Clock.EXACT else 1.0)
+    ensure(options.logs)
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(_directory())
+        stack.enter_context(stored.hold())
+        launch = _launch(stored, options, accel, directory)
+        machine = Machine(launch, detached=options.detached)
+        machine.start()
+        stack.callback(machine.stop, soft_seconds=2.0)
+        watch = Watch(spec.dialect)
+        console = Console.connect(launch.console_socket, watch, input_rate=spec.console.input_rate)
+        watch.on_alarm = console.alarm
+        stack.callback(console.close)
+        guest = Guest(stored, options, machine, console, accel, reason, factor, events)
+        boot = Boot(spec.boot, machine, console, events, factor=factor, silence=_TRIAL_SILENCE if trial else None)
+        guest.stages = boot.reached
+        try:
+            boot.begin()
+            boot.follow(lambda stage: stage.name != SSH_STAGE)
+            if not options.console_only:
+                _reach(guest, boot)
+        except TransportError as fault:
+            worse = _explain(guest, boot, fault)
+            raise worse from fault
+        except GuestError as fault:
+            fault.evidence = guest.evidence(stage=boot.reached[-1].name if boot.reached else "")
+            report = watch.panic(wait=PANIC_GRACE)
+            if report is not None and not isinstance(fault, PanicError):
+                evidence = replace(fault.evidence, reason=report.text)
+                raise PanicError(f"the kernel panicked during boot: {report.title}", evidence=evidence) from fault
+            raise
+        if guest.transport is not None:
+            stack.callback(guest.transport.close)
+        guest.own(stack.pop_all())
+    events.emit("guest.ready", image=spec.name, seconds=round(boot.reached[-1].at, 3) if boot.reached else 0.0)
+    return guest
+
+
+def _launch(stored: StoredImage, options: GuestOptions, accel: Accel, directory: Path) -> Launch:
+    spec = stored.spec.machine
+    spec = spec.model_copy(
+        update={
+            key: value for key, value in {"memory": options.memory, "cpus": options.cpus}.items() if value is not None
+        }
+    )
+    overlay = create_overlay(stored.disk, directory / "disk.qcow2")
+    return Launch(
+        spec=spec,
+        disk=overlay,
+        directory=directory,
+        logs=options.logs.absolute(),
+        accel=accel,
+        clock=options.clock,
+        network=options.network,
+        ssh_port=options.ssh_port,
+        guest_ssh_port=stored.spec.ssh.port,
+        firmware=_firmware(directory) if spec.firmware is Firmware.UEFI else None,
+        binary=options.binary,
+    )
+
+
+def _firmware(directory: Path) -> UefiFirmware:
+    """The host's UEFI code with this guest's own overlay over the variables' template."""
+    found = find_uefi()
+    return UefiFirmware(found.code, create_overlay(found.variables, directory / "variables.qcow2", base_format="raw"))
+
+
+def _reach(guest: Guest, boot: Boot) -> None:
+    """Set up the transport that the image prefers; the ssh stage is reached with the first login."""
+    spec = guest.stored.spec
+    if TransportKind.SSH not in spec.transports:
+        return
+    guest.key = guest.stored.key or user_key()
+    if guest.stored.key is None:
+        if spec.login.kind == "none":
+            raise InputError(
+                f"{spec.name}: its console takes no input, so the rig cannot put its own SSH key in place",
+                hint="Import the image with a key it knows: rig images import FILE --like ... --ssh-key KEY",
+            )
+        _install_key(guest, public_line(guest.key))
+        boot.mark("key")
+    stage = next((stage for stage in spec.boot.stages if stage.name == SSH_STAGE), None)
+    transport = SshTransport(guest.machine.ssh_port(), spec.ssh.user, guest.key, sftp=spec.has.get("sftp"))
+    guest.transport = transport
+    transport.connect(guest.deadline(stage.deadline if stage else _SSH_SECONDS))
+    boot.mark(SSH_STAGE)
+
+
+def _install_key(guest: Guest, line: str) -> None:
+    path = guest.stored.spec.ssh.authorized_keys
+    parent = path.rpartition("/")[0]
+    shell = guest.shell()
+    deadline = guest.deadline(_LOGIN_SECONDS)
+    shell.log_in(deadline)
+    for command in (f"mkdir -p {parent}", f"chmod 700 {parent}"):
+        answer = shell.run(command, deadline)
+        if answer.status != 0:
+            raise TransportError(f"the rig's key cannot be put in place: {command}: {answer.output}")
+    shell.write_line(line, path, deadline)
+    shell.run(f"chmod 600 {path}", deadline)
+
+
+def _explain(guest: Guest, boot: Boot, fault: TransportError) -> RigError:
+    """A transport that failed during boot: the guest's own trouble where there is one, else the transport's."""
+    stage = boot.reached[-1].name if boot.reached else "power on"
+    report = guest.console.watch.panic(wait=PANIC_GRACE)
+    if report is not None:
+        return PanicError(
+            f"the kernel panicked after boot stage {stage!r}: {report.title}",
+            evidence=guest.evidence(report.text, stage),
+        )
+    if not guest.machine.alive:
+        return GuestDied(
+            f"QEMU ended ({guest.machine.process.how_it_ended}) after boot stage {stage!r}",
+            evidence=guest.evidence(stage=stage),
+        )
+    return BootError(
+        f"the guest booted to {stage!r} but cannot be reached: {fault.message}",
+        evidence=guest.evidence(stage=stage),
+        hint=fault.hint,
+    )
+
+
+@contextlib.contextmanager
+def _directory() -> Iterator[Path]:
+    """A private directory for sockets and overlay, removed at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

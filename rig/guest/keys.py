@@ -1,0 +1,57 @@
+"""The rig's own SSH key: one per user, made at first use, never shipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from filelock import FileLock
+from paramiko.pkey import UnknownKeyType
+
+from rig.errors import InputError
+from rig.paths import config_dir, ensure
+
+
+def user_key() -> Path:
+    """The private key's path; the public one stands beside it with `.pub`. Made under a lock when absent."""
+    directory = ensure(config_dir(), 0o700)
+    path = directory / "id_ed25519"
+    with FileLock(directory / ".key.lock"):
+        if not path.exists():
+            _make(path)
+    return path
+
+
+def _make(path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    path.with_suffix(".pub").write_bytes(public + b" puredarwin-rig\n")
+    fresh = path.with_suffix(".new")
+    # Created with its final mode: a key is never readable by others, not even for a moment.
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(private)
+    fresh.replace(path)
+
+
+def load_key(path: Path) -> paramiko.PKey:
+    """Read a private key of any kind that paramiko knows. Raises `InputError`."""
+    try:
+        return paramiko.PKey.from_path(path)
+    except FileNotFoundError as fault:
+        raise InputError(f"{path}: no such key file", hint="Give --ssh-key at import again.") from fault
+    except (OSError, ValueError, TypeError, paramiko.SSHException, UnknownKeyType) as fault:
+        raise InputError(
+            f"{path}: not a private key that can be read: {fault}", hint="An OpenSSH key without passphrase is needed."
+        ) from fault
+
+
+def public_line(path: Path) -> str:
+    """The line for authorized_keys that belongs to a private key."""
+    key = load_key(path)
+    return f"{key.get_name()} {key.get_base64()}"
