@@ -5,7 +5,16 @@
 
 static const double WAIT_SECONDS = 5;
 
-pid_t rig_spawn(void (*fn)(void *arg), void *arg)
+/* What the helpers need themselves: told only when it fails, at the place in the case that called. */
+static void must(struct rig_at at, bool held, const char *got, const char *want)
+{
+    if (held)
+        return;
+    rig_check_got(at, false, got, want);
+    rig_give_up();
+}
+
+pid_t rig_spawn_at(struct rig_at at, void (*fn)(void *arg), void *arg)
 {
     fflush(NULL);
     pid_t pid = fork();
@@ -14,7 +23,7 @@ pid_t rig_spawn(void (*fn)(void *arg), void *arg)
         fflush(NULL);
         _exit(0);
     }
-    REQUIRE_OK(pid);
+    must(at, pid > 0, rig_errno_name(errno), "success");
     return pid;
 }
 
@@ -39,7 +48,7 @@ pid_t rig_exec_role(const char *role, const char *const args[], int keep)
         FAIL("exec of the probe itself");
         _exit(RIG_GAVE_UP);
     }
-    REQUIRE_OK(pid);
+    must(RIG_AT("fork for a role"), pid > 0, rig_errno_name(errno), "success");
     return pid;
 }
 
@@ -65,21 +74,14 @@ static bool wait_for(pid_t child, int *status, double seconds)
     }
 }
 
-static int join(pid_t child, bool complain)
+int rig_join_at(struct rig_at at, pid_t child)
 {
     int status = 0;
     if (!wait_for(child, &status, WAIT_SECONDS)) {
-        if (complain)
-            rig_check_got(RIG_AT("end of a child process"), false, "still running", "ended in time");
+        rig_check_got(at, false, "still running", "ended in time");
         kill(child, SIGKILL);
         wait_for(child, &status, WAIT_SECONDS);
     }
-    return status;
-}
-
-int rig_join(pid_t child)
-{
-    int status = join(child, true);
     if (WIFEXITED(status) && WEXITSTATUS(status) == RIG_GAVE_UP)
         rig_give_up(); /* it has told why */
     return status;
@@ -87,37 +89,44 @@ int rig_join(pid_t child)
 
 void rig_kill(pid_t child)
 {
+    int status;
     kill(child, SIGKILL);
-    join(child, false);
+    wait_for(child, &status, WAIT_SECONDS);
 }
 
 bool rig_check_exited(struct rig_at at, pid_t child, int code)
 {
     char want[24];
     snprintf(want, sizeof want, "exit %d", code);
-    int status = rig_join(child);
+    int status = rig_join_at(at, child);
     return rig_check_got(at, WIFEXITED(status) && WEXITSTATUS(status) == code, rig_status_name(status), want);
 }
 
 bool rig_check_killed(struct rig_at at, pid_t child, int sig)
 {
-    int status = rig_join(child);
+    int status = rig_join_at(at, child);
     return rig_check_got(at, WIFSIGNALED(status) && WTERMSIG(status) == sig, rig_status_name(status), rig_signal_name(sig));
 }
 
-void rig_gate_init(struct rig_gate *gate) { REQUIRE_OK(pipe(gate->fd)); }
+void rig_gate_init_at(struct rig_at at, struct rig_gate *gate)
+{
+    must(at, pipe(gate->fd) == 0, rig_errno_name(errno), "success");
+}
 
-void rig_gate_pass(struct rig_gate *gate) { REQUIRE(rig_write_all(gate->fd[1], "", 1)); }
+void rig_gate_pass_at(struct rig_at at, struct rig_gate *gate)
+{
+    must(at, rig_write_all(gate->fd[1], "", 1), rig_errno_name(errno), "success");
+}
 
-void rig_gate_wait(struct rig_gate *gate)
+void rig_gate_wait_at(struct rig_at at, struct rig_gate *gate)
 {
     char byte;
-    REQUIRE(rig_wait_readable(gate->fd[0]));
+    must(at, rig_wait_readable(gate->fd[0]), "nobody passed", "passed in time");
     ssize_t n;
     do
         n = read(gate->fd[0], &byte, 1);
     while (n < 0 && errno == EINTR);
-    REQUIRE_EQ_INT(n, 1);
+    must(at, n == 1, n == 0 ? "other side gone" : rig_errno_name(errno), "passed in time");
 }
 
 void rig_gate_close(struct rig_gate *gate)

@@ -202,14 +202,16 @@ int rig_batches(void);
 /* ---- Processes ---------------------------------------------------------------------------------------------- */
 /* Forks; the child runs fn(arg), then leaves with exit code 0 (or what it gave exit()). Never returns -1: a fork that
  * fails ends the case. Join every child. */
-pid_t rig_spawn(void (*fn)(void *arg), void *arg);
+#define rig_spawn(fn, arg) rig_spawn_at(RIG_AT("fork for " #fn), (fn), (arg))
+pid_t rig_spawn_at(struct rig_at at, void (*fn)(void *arg), void *arg);
 /* Forks and execs this probe as ROLE(role) with these arguments (ending in NULL; may be NULL): a process that shares
  * no memory and, but for 0-2 and `keep` (-1 for none), no descriptor. */
 pid_t rig_exec_role(const char *role, const char *const args[], int keep);
 
 /* Waits for a child with a deadline of 5 s (scaled) and returns its wait status. One that does not end is killed, a
  * failed check is recorded, and the status of the kill returned. */
-int rig_join(pid_t child);
+#define rig_join(child) rig_join_at(RIG_AT("end of " #child), (child))
+int rig_join_at(struct rig_at at, pid_t child);
 /* Joins, and checks how it ended. */
 #define CHECK_EXITED(child, code) rig_check_exited(RIG_AT("exit of " #child), (child), (code))
 #define CHECK_KILLED_BY(child, sig) rig_check_killed(RIG_AT("end of " #child), (child), (sig))
@@ -227,9 +229,12 @@ bool rig_wait_blocked(pid_t pid);
 struct rig_gate {
     int fd[2];
 };
-void rig_gate_init(struct rig_gate *gate);
-void rig_gate_pass(struct rig_gate *gate);
-void rig_gate_wait(struct rig_gate *gate);
+#define rig_gate_init(gate) rig_gate_init_at(RIG_AT("pipe for " #gate), (gate))
+#define rig_gate_pass(gate) rig_gate_pass_at(RIG_AT("pass through " #gate), (gate))
+#define rig_gate_wait(gate) rig_gate_wait_at(RIG_AT("wait at " #gate), (gate))
+void rig_gate_init_at(struct rig_at at, struct rig_gate *gate);
+void rig_gate_pass_at(struct rig_at at, struct rig_gate *gate);
+void rig_gate_wait_at(struct rig_at at, struct rig_gate *gate);
 void rig_gate_close(struct rig_gate *gate);
 
 /* Waits till fd is readable (at its end, too) or writable; 5 s (scaled) at most. */
@@ -262,7 +267,6 @@ const char *rig_errno_name(int err);   /* "EAGAIN"; "0" for 0; "errno 12345" for
 const char *rig_signal_name(int sig);  /* "SIGKILL" */
 const char *rig_status_name(int wait_status); /* "exit 3", "SIGSEGV" */
 
-/* strcmp and its like are not in every image's list of exports. */
 bool rig_streq(const char *a, const char *b);
 
 #define RIG_COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -232,7 +232,7 @@ static void tidy(struct running *run, const struct rig_case *c)
 
 void rig_run_case(const struct rig_case *c, const char *dir, struct rig_totals *totals)
 {
-    char scratch[1024], reason[480];
+    char scratch[1200], reason[480];
     struct running run;
     memset(&run, 0, sizeof run);
     run.deadline = (rig_options.deadline > 0 ? rig_options.deadline : c->deadline > 0 ? c->deadline : DEFAULT_DEADLINE) *
