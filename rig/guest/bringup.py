@@ -28,7 +28,7 @@ from rig.guest.keys import public_line, user_key
 from rig.guest.options import GuestOptions
 from rig.guest.ssh import SshTransport
 from rig.image.overlay import create_overlay
-from rig.image.store import StoredImage
+from rig.image.status import StoredImage
 from rig.machine import Launch, Machine
 from rig.machine.firmware import UefiFirmware, find_uefi
 from rig.machine.process import qemu_version
@@ -78,8 +78,8 @@ def _boot_once(
     ensure(options.logs)
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(_directory())
-        stack.enter_context(stored.hold())
-        launch = _launch(stored, options, accel, directory)
+        claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
+        launch = _launch(stored, options, accel, directory, claim.fileno())
         machine = Machine(launch, detached=options.detached)
         machine.start()
         stack.callback(machine.stop, soft_seconds=2.0)
@@ -112,7 +112,7 @@ def _boot_once(
     return guest
 
 
-def _launch(stored: StoredImage, options: GuestOptions, accel: Accel, directory: Path) -> Launch:
+def _launch(stored: StoredImage, options: GuestOptions, accel: Accel, directory: Path, claim: int) -> Launch:
     spec = stored.spec.machine
     spec = spec.model_copy(
         update={
@@ -132,6 +132,8 @@ def _launch(stored: StoredImage, options: GuestOptions, accel: Accel, directory:
         guest_ssh_port=stored.spec.ssh.port,
         firmware=_firmware(directory) if spec.firmware is Firmware.UEFI else None,
         binary=options.binary,
+        # A guest that outlives this process keeps its image from being removed.
+        keep_fds=(claim,) if options.detached else (),
     )
 
 

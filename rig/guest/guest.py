@@ -22,7 +22,7 @@ from rig.events import Events
 from rig.guest.boot import StageTime
 from rig.guest.options import GuestOptions
 from rig.guest.transport import OnOutput, RunResult, Transport
-from rig.image.store import StoredImage
+from rig.image.status import StoredImage
 from rig.machine import Machine
 from rig.spec import Accel, GuestOS
 
@@ -72,14 +72,17 @@ class Guest:
             )
         return self.transport
 
-    def run(self, command: str, *, seconds: float = 60.0, on_output: OnOutput | None = None) -> RunResult:
-        """Run `command` by the guest's sh; `seconds` are scaled by the guest's factor.
+    def run(
+        self, command: str, *, seconds: float = 60.0, on_output: OnOutput | None = None, idle: float | None = None
+    ) -> RunResult:
+        """Run `command` by the guest's sh; `seconds`, in all and `idle` without output, are scaled by its factor.
 
         Raises `TransportTimeout` when the guest is well and the command slow, else `PanicError`, `GuestDied` or
         `HangError` with evidence.
         """
         try:
-            return self._way_in().run(command, self.deadline(seconds), on_output=on_output)
+            scaled = None if idle is None else idle * self.factor
+            return self._way_in().run(command, self.deadline(seconds), on_output=on_output, idle=scaled)
         except TransportError as fault:
             raise self.diagnose(fault) from fault
 

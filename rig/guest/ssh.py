@@ -8,7 +8,9 @@ into which some guests' servers write.
 from __future__ import annotations
 
 import io
+import os
 import shlex
+import shutil
 import socket
 import threading
 import time
@@ -120,7 +122,13 @@ class SshTransport:
                 raise TransportError(f"the guest opened no SSH channel: {fault}") from fault
 
     def run(
-        self, command: str, deadline: Deadline, *, on_output: OnOutput | None = None, stdin: bytes = b""
+        self,
+        command: str,
+        deadline: Deadline,
+        *,
+        on_output: OnOutput | None = None,
+        stdin: bytes = b"",
+        idle: float | None = None,
     ) -> RunResult:
         """See `Transport.run`."""
         begun = time.monotonic()
@@ -128,7 +136,7 @@ class SshTransport:
         try:
             # With a line after it the shell cannot give its process to the command, so it lives to tell a signal.
             channel.exec_command(f"{command}\nexit $?")
-            stdout, stderr = self._follow(channel, command, deadline, on_output, stdin)
+            stdout, stderr = self._follow(channel, command, deadline, on_output, stdin, idle)
             status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         except (paramiko.SSHException, OSError, EOFError) as fault:
             raise TransportError(f"the SSH connection broke in {_short(command)}: {fault}") from fault
@@ -139,7 +147,13 @@ class SshTransport:
         return RunResult(status, stdout, stderr, time.monotonic() - begun)
 
     def _follow(
-        self, channel: paramiko.Channel, command: str, deadline: Deadline, on_output: OnOutput | None, stdin: bytes
+        self,
+        channel: paramiko.Channel,
+        command: str,
+        deadline: Deadline,
+        on_output: OnOutput | None,
+        stdin: bytes,
+        idle: float | None,
     ) -> tuple[bytes, bytes]:
         out, err = io.BytesIO(), io.BytesIO()
         wake = threading.Event()
@@ -157,6 +171,8 @@ class SshTransport:
                 break
             if deadline.expired:
                 raise TransportTimeout(f"{_short(command)} did not end within {deadline.total:.0f} s")
+            if idle is not None and time.monotonic() - moved_at > idle:
+                raise TransportTimeout(f"{_short(command)} said nothing for {idle:.0f} s")
             if not moved:
                 # Buffers wake this at once; the end of the stream is looked for in short steps.
                 wake.wait(0.002 if rest or channel.eof_received else deadline.slice(_POLL))
@@ -185,6 +201,14 @@ class SshTransport:
             err.write(data)
             moved = moved or bool(data)
         return moved
+
+    def shell(self, deadline: Deadline) -> paramiko.Channel:
+        """An interactive shell on a terminal of the guest; the caller closes the channel."""
+        channel = self._session(deadline)
+        columns, rows = shutil.get_terminal_size()
+        channel.get_pty(os.environ.get("TERM", "vt100"), columns, rows)
+        channel.invoke_shell()
+        return channel
 
     def push(self, source: Path, destination: str, deadline: Deadline) -> None:
         """See `Transport.push`. SFTP where the guest has it, else tar, else cat, over a command channel."""

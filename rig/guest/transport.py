@@ -52,11 +52,18 @@ class Transport(Protocol):
         """
 
     def run(
-        self, command: str, deadline: Deadline, *, on_output: OnOutput | None = None, stdin: bytes = b""
+        self,
+        command: str,
+        deadline: Deadline,
+        *,
+        on_output: OnOutput | None = None,
+        stdin: bytes = b"",
+        idle: float | None = None,
     ) -> RunResult:
         """Run `command` by the guest's sh. `on_output` gets standard output as it arrives.
 
-        Raises `TransportTimeout` when the deadline passes; the command may run on in the guest then.
+        Raises `TransportTimeout` when the deadline passes, or `idle` seconds without output; the command may run on
+        in the guest then.
         """
 
     def pull(self, source: str, destination: Path, deadline: Deadline) -> None:

@@ -37,6 +37,9 @@ class Launch:
     extra_disks: tuple[Path, ...] = field(default=())
     """Further disks on the same controller, raw, written to."""
 
+    keep_fds: tuple[int, ...] = ()
+    """Descriptors that QEMU holds open for as long as it runs, such as the claim on its image."""
+
     @property
     def console_socket(self) -> Path:
         """Unix socket of the serial console."""

@@ -65,7 +65,7 @@ class Machine:
             theirs.set_inheritable(True)
             argv = build_argv(self.launch, qmp_fd=theirs.fileno())
             self._process = Process(argv, self.launch.qemu_log, self.launch.directory, detached=self._detached)
-            self._process.start(theirs)
+            self._process.start([theirs.fileno(), *self.launch.keep_fds])
             theirs.close()
             self._monitor = Monitor(ours, self._note)
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -49,8 +48,8 @@ class Process:
         self._detached = detached
         self._popen: subprocess.Popen[bytes] | None = None
 
-    def start(self, inherited: socket.socket) -> None:
-        """Spawn. `inherited` stays open in the child under the same number. Raises `LaunchError`."""
+    def start(self, inherited: Sequence[int]) -> None:
+        """Spawn. The `inherited` descriptors stay open in QEMU under the same numbers. Raises `LaunchError`."""
         with self.log.open("ab") as log:
             try:
                 self._popen = subprocess.Popen(
@@ -58,7 +57,7 @@ class Process:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(inherited.fileno(),),
+                    pass_fds=tuple(inherited),
                     start_new_session=True,  # Ctrl-C at the terminal reaches the rig, which stops QEMU in order
                 )
             except OSError as fault:

@@ -1,0 +1,61 @@
+"""`rig test`: the friendly front of the pytest plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rig.machine import Network
+from rig.run.front import TestRequest, run_tests
+from rig.run.settings import DEFAULT_IMAGE, RunSettings
+from rig.spec import Accel, Clock, SuiteSpec, load_spec
+
+_SUITE = SuiteSpec(name="default")
+
+
+def test(
+    select: Annotated[list[str] | None, typer.Argument(help="Probes, mechanisms or cases; all without one.")] = None,
+    image: Annotated[str | None, typer.Option(help=f"Catalogue entry to boot (default {DEFAULT_IMAGE}).")] = None,
+    suite: Annotated[Path | None, typer.Option(help="A suite's YAML file; options here win over it.")] = None,
+    workers: Annotated[str, typer.Option("-n", help="Guests side by side: a number, or auto.")] = "0",
+    keyword: Annotated[str | None, typer.Option("-k", help="pytest expression over case names.")] = None,
+    marks: Annotated[str | None, typer.Option("-m", help="pytest expression over marks: 'not timing'.")] = None,
+    exit_first: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
+    last_failed: Annotated[bool, typer.Option("--lf", help="Only what failed last time.")] = False,
+    run_dir: Annotated[Path | None, typer.Option(help="Where results go (default: one by date).")] = None,
+    accel: Annotated[Accel | None, typer.Option(help="Accelerator (default: the best seen to work).")] = None,
+    clock: Annotated[Clock | None, typer.Option(help="wall, or exact: executed instructions.")] = None,
+    batches: Annotated[int | None, typer.Option(min=2, help="Samples of each timing (default 30).")] = None,
+    time_factor: Annotated[float | None, typer.Option(min=0.001, help="Scale of every deadline.")] = None,
+    memory: Annotated[int | None, typer.Option(min=64, help="RAM of each guest in MiB.")] = None,
+    probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
+    net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
+    plain: Annotated[bool | None, typer.Option("--plain/--live", help="Lines instead of the live table.")] = None,
+) -> None:
+    """Boot a guest, run the probes in it, report. Exit code 0: as expected; 1: not; 2: could not be run."""
+    wanted = load_spec(SuiteSpec, suite) if suite else _SUITE
+    settings = RunSettings(
+        image=image or wanted.image or DEFAULT_IMAGE,
+        accel=accel or wanted.accel,
+        clock=clock or wanted.clock,
+        time_factor=time_factor or wanted.time_factor,
+        batches=batches or wanted.batches,
+        network=Network.OPEN if net else Network.CLOSED,
+        memory=memory,
+        run_dir=run_dir,
+    )
+    request = TestRequest(
+        settings=settings,
+        select=tuple(select or wanted.probes),
+        keyword=keyword or wanted.keyword,
+        marks=marks or wanted.marks,
+        exit_first=exit_first,
+        last_failed=last_failed,
+        workers=workers,
+        plain=plain,
+        probes=probes,
+    )
+    raise typer.Exit(run_tests(request, Console()))

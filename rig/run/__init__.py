@@ -1,0 +1,1 @@
+"""Where guests and evidence meet: plan, sessions of guests, probe runs, the pytest plugin."""

@@ -1,0 +1,132 @@
+"""Manifests as pytest files, cases as pytest items: collected without a guest, run in the worker's guest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.errors import RigError
+from rig.probe.manifest import ProbeManifest, load_manifest
+from rig.result import CaseResult, Verdict
+from rig.run.cases import CaseAnswer
+from rig.run.worker import worker_of
+
+_CONSOLE_LINES = 12
+
+
+def looks_like_manifest(path: Path) -> bool:
+    """Whether a YAML file is a probe's manifest: it names a probe and its cases."""
+    if path.suffix not in {".yaml", ".yml"}:
+        return False
+    try:
+        head = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    lines = head.splitlines()
+    return any(line.startswith("probe:") for line in lines) and any(line.startswith("cases:") for line in lines)
+
+
+class ManifestFile(pytest.File):
+    """One manifest."""
+
+    manifest: ProbeManifest
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """A `CaseItem` for each case, in the manifest's order."""
+        try:
+            self.manifest = load_manifest(self.path)
+        except RigError as fault:
+            raise self.CollectError(str(fault)) from fault
+        mechanism = self.manifest.mechanism
+        self.config.addinivalue_line("markers", f"{mark_name(mechanism)}: cases of {mechanism}")
+        for name in self.manifest.cases:
+            yield CaseItem.from_parent(self, name=name, case=name)
+
+
+class CaseError(Exception):
+    """A case whose outcome is not what its manifest expects."""
+
+    def __init__(self, answer: CaseAnswer) -> None:
+        super().__init__(answer.result.reason)
+        self.answer = answer
+
+
+class CaseItem(pytest.Item):
+    """One case of a probe."""
+
+    def __init__(self, *, case: str, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.case = case
+        self.answer: CaseAnswer | None = None
+        manifest = self.manifest
+        spec = manifest.cases[case]
+        self.add_marker(mark_name(manifest.mechanism))
+        self.add_marker(str(spec.kind))
+        self.extra_keyword_matches.update({manifest.probe, manifest.mechanism, self.case_id})
+
+    @property
+    def manifest(self) -> ProbeManifest:
+        """The manifest that this case stands in."""
+        assert isinstance(self.parent, ManifestFile)
+        return self.parent.manifest
+
+    @property
+    def case_id(self) -> str:
+        """`probe.case`."""
+        return f"{self.manifest.probe}.{self.case}"
+
+    def runtest(self) -> None:
+        """Get this case's answer; raises or skips where it is not a pass that was expected."""
+        worker = worker_of(self.config)
+        items = self.session.items
+        # What is left of this probe in this worker is started together with this case.
+        rest = [
+            item.case
+            for item in items[items.index(self) :]
+            if isinstance(item, CaseItem) and item.parent is self.parent
+        ]
+        self.answer = worker.run_case(self.manifest, self.case, rest)
+        result = self.answer.result
+        match result.verdict:
+            case Verdict.EXPECTED if result.outcome.as_pytest == "passed":
+                return
+            case Verdict.UNEXPECTED_PASS:
+                return
+            case Verdict.KNOWN_FAILURE:
+                pytest.xfail(result.expected_reason or result.reason)
+            case Verdict.UNEXPECTED:
+                raise CaseError(self.answer)
+            case _:
+                pytest.skip(f"{result.outcome}: {result.reason or result.expected_reason}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | Any:
+        """A case's failure as its checks tell it, not as a Python traceback."""
+        if isinstance(excinfo.value, CaseError):
+            return "\n".join(failure_lines(excinfo.value.answer))
+        if isinstance(excinfo.value, RigError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where a reader finds the case."""
+        return self.path, None, self.case_id
+
+
+def failure_lines(answer: CaseAnswer) -> list[str]:
+    """What went wrong, for a terminal."""
+    result: CaseResult = answer.result
+    lines = [f"{result.id}: {result.outcome} (expected {result.expected}): {result.reason}".rstrip(": ")]
+    lines += [f"  {check.at}: {check.what}: got {check.got}, want {check.want}" for check in result.failed]
+    lines.append(f"  the contract: {result.what} [{result.source}]")
+    if answer.evidence is not None and answer.evidence.console:
+        lines.append("  the console's last lines:")
+        lines += [f"    | {line}" for line in answer.evidence.console.splitlines()[-_CONSOLE_LINES:]]
+    return lines
+
+
+def mark_name(mechanism: str) -> str:
+    """A mechanism as a pytest mark: `sysv-messages` is `-m sysv_messages`."""
+    return mechanism.replace("-", "_")

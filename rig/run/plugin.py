@@ -1,0 +1,134 @@
+"""The pytest plugin: manifests are collected as cases, `guest` is a fixture for anybody's tests.
+
+    def test_kernel(guest):
+        assert guest.run("uname -s").text in ("Darwin", "Linux")
+
+Each pytest process has one guest, booted when first asked for and anew when it has died; with xdist each worker has
+its own, and a guest's death never ends its worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.errors import RigError
+from rig.guest import Guest
+from rig.probe.manifest import CaseKind
+from rig.run.items import CaseItem, ManifestFile, failure_lines, looks_like_manifest
+from rig.run.settings import DEFAULT_IMAGE, RunSettings
+from rig.run.worker import make_worker, worker_of
+from rig.spec import Accel, Clock
+
+
+RIG_DATA = "rig"
+"""Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The rig's options; `rig test` sets the same."""
+    group = parser.getgroup("rig", "guests in QEMU")
+    group.addoption("--rig-image", default=DEFAULT_IMAGE, metavar="NAME", help="catalogue entry to boot")
+    group.addoption("--rig-accel", default="auto", choices=[str(one) for one in Accel], help="accelerator")
+    group.addoption("--rig-clock", default="wall", choices=[str(one) for one in Clock], help="clock of the guest")
+    group.addoption("--rig-time-factor", type=float, metavar="X", help="scale of every deadline")
+    group.addoption("--rig-batches", type=int, default=30, metavar="N", help="samples of each timing")
+    group.addoption("--rig-memory", type=int, metavar="MIB", help="RAM of the guest")
+    group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="record the run there (results, logs, report)")
+
+
+def settings_of(config: pytest.Config) -> RunSettings:
+    """The options as settings."""
+    option = config.option
+    return RunSettings(
+        image=option.rig_image,
+        accel=Accel(option.rig_accel),
+        clock=Clock(option.rig_clock),
+        time_factor=option.rig_time_factor,
+        batches=option.rig_batches,
+        memory=option.rig_memory,
+        run_dir=option.rig_run_dir,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks; a mechanism's own is registered with its first manifest."""
+    for kind in CaseKind:
+        config.addinivalue_line("markers", f"{kind}: cases of this kind")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Make the worker: its logs go to the run's directory, else to pytest's own temporary one."""
+    config = session.config
+    settings = settings_of(config)
+    factory = config._tmp_path_factory  # type: ignore[attr-defined]
+    logs = settings.run_dir / "guests" if settings.run_dir else factory.getbasetemp() / "rig-guests"
+    make_worker(config, settings, logs, getattr(config, "workerinput", None))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:
+    """A YAML file that is a manifest."""
+    return ManifestFile.from_parent(parent, path=file_path) if looks_like_manifest(file_path) else None
+
+
+@pytest.fixture
+def guest(request: pytest.FixtureRequest) -> Generator[Guest]:
+    """A live guest, shared by all tests of this process and booted anew when a test has killed it."""
+    try:
+        held = worker_of(request.config).guest()
+    except RigError as fault:
+        pytest.fail(str(fault), pytrace=False)
+    before = held.console.watch.bytes_seen
+    yield held
+    if held.console.watch.bytes_seen > before:
+        request.node.add_report_section("call", "guest console", held.console.tail(20))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hang the case's answer on its report, as plain data that crosses from an xdist worker."""
+    report = yield
+    if isinstance(item, CaseItem) and call.when == "call":
+        setattr(report, RIG_DATA, report_data(item))
+    return report
+
+
+def report_data(item: CaseItem) -> dict[str, Any]:
+    """What the recorder needs of one case."""
+    worker = worker_of(item.config)
+    data: dict[str, Any] = {"guests": [record.model_dump(mode="json") for record in worker.guests.values()]}
+    worker.guests.clear()
+    if item.answer is not None:
+        answer = item.answer
+        data["case"] = answer.result.model_dump(mode="json")
+        data["leaks"] = [leak.model_dump(mode="json") for leak in answer.leaks]
+        data["rubbish"] = [rubbish.model_dump(mode="json") for rubbish in answer.rubbish]
+        if answer.evidence is not None:
+            data["evidence"] = {
+                "console": answer.evidence.console,
+                "reason": answer.evidence.reason,
+                "stage": answer.evidence.stage,
+                "screenshot": str(answer.evidence.screenshot) if answer.evidence.screenshot else None,
+                "registers": answer.evidence.registers,
+                "qemu_output": answer.evidence.qemu_output,
+                "command": list(answer.evidence.command),
+            }
+        data["failure"] = failure_lines(answer)
+    return data
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End this process's guest; an xdist worker hands its last guest records to the controller."""
+    try:
+        worker = worker_of(session.config)
+    except RigError:
+        return
+    worker.close()
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["rig_guests"] = [record.model_dump(mode="json") for record in worker.guests.values()]

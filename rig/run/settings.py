@@ -1,0 +1,27 @@
+"""What one run is asked to do, as plain values: the command line, a suite file and pytest's options all end here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.machine import Network
+from rig.spec import Accel, Clock
+
+DEFAULT_IMAGE = "reference"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings that guests and probes are started with."""
+
+    image: str = DEFAULT_IMAGE
+    accel: Accel = Accel.AUTO
+    clock: Clock = Clock.WALL
+    time_factor: float | None = None
+    batches: int = 30
+    network: Network = Network.CLOSED
+    memory: int | None = None
+    cpus: int | None = None
+    run_dir: Path | None = None
+    """Where logs and results go; None: no record is kept beside pytest's own."""
