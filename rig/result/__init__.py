@@ -1,0 +1,52 @@
+"""What a run found: outcomes, raw samples, the circumstances that decide whether they compare, and where it is kept."""
+
+from rig.result.case import Attempt, CaseResult, FailedCheck, KeptEvidence, MetricSamples
+from rig.result.context import Difference, MeasureContext, comparable
+from rig.result.host import HostRecord
+from rig.result.model import (
+    GuestFacts,
+    GuestRecord,
+    ImageRecord,
+    LeakRecord,
+    RubbishRecord,
+    RunRecord,
+    StageTime,
+)
+from rig.result.outcome import Outcome, Verdict, judge, worst
+from rig.result.place import latest_run
+from rig.result.reading import load, rebuild
+from rig.result.rundir import RunDir
+from rig.result.schema import results_schema
+from rig.result.stats import Comparison, Summary, compare, summarize
+
+__all__ = [
+    "Attempt",
+    "CaseResult",
+    "Comparison",
+    "Difference",
+    "FailedCheck",
+    "GuestFacts",
+    "GuestRecord",
+    "HostRecord",
+    "ImageRecord",
+    "KeptEvidence",
+    "LeakRecord",
+    "MeasureContext",
+    "MetricSamples",
+    "Outcome",
+    "RubbishRecord",
+    "RunDir",
+    "RunRecord",
+    "StageTime",
+    "Summary",
+    "Verdict",
+    "comparable",
+    "compare",
+    "judge",
+    "latest_run",
+    "load",
+    "rebuild",
+    "results_schema",
+    "summarize",
+    "worst",
+]

@@ -1,0 +1,140 @@
+"""One case's result, with everything that a reader needs to judge it: checks, facts, raw samples, evidence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat
+
+from rig.result.base import Record
+from rig.result.outcome import Outcome, Verdict, judge
+from rig.result.text import Text
+
+Kind = Literal["functional", "timing", "fact"]
+Unit = Literal["ns", "B/s"]
+
+
+class FailedCheck(Record):
+    """One comparison in a probe that did not hold."""
+
+    what: Text
+    """What was looked at, for example `write to the read end`."""
+    got: Text = ""
+    """What the guest answered; error numbers as names (`EBADF`)."""
+    want: Text = ""
+    at: Text = ""
+    """File and line in the probe's source."""
+
+
+class MetricSamples(Record):
+    """Raw timing samples as they left the guest. Statistics are made from them when they are looked at."""
+
+    name: Text
+    unit: Unit
+    """ns: lower is better. B/s: higher is better."""
+    per: Text = "op"
+    """What one value is a measure of: an operation, a message."""
+    bytes: Annotated[int, Field(ge=0)] | None = None
+    """Size of what was moved, where the metric was taken at several sizes."""
+    inner: Annotated[int, Field(ge=1)] = 1
+    """Operations in each batch: a sample is the mean over so many."""
+    samples: tuple[FiniteFloat, ...]
+    """One value a batch, in the order taken."""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a smaller value is the faster one."""
+        return self.unit == "ns"
+
+
+class KeptEvidence(Record):
+    """What is known of the guest at the moment of a failure. Paths are relative to the run directory."""
+
+    reason: Text = ""
+    stage: Text = ""
+    """Boot stage reached, for a guest that never became ready."""
+    console: Text = ""
+    """Tail of the console's log."""
+    screenshot: Text | None = None
+    """PNG file."""
+    registers: Text | None = None
+    """Text file, as QEMU's `info registers` prints it."""
+    qemu_output: Text = ""
+    """What QEMU itself said."""
+    command: tuple[Text, ...] = ()
+    """QEMU's command line."""
+
+
+class Attempt(Record):
+    """An earlier try of a case that was run again."""
+
+    outcome: Outcome
+    reason: Text = ""
+    guest: Text | None = None
+    evidence: KeptEvidence | None = None
+
+
+class CaseResult(Record):
+    """How one case ended."""
+
+    probe: Text
+    probe_version: Text
+    case: Text
+    id: Text = Field(default_factory=lambda data: f"{data['probe']}.{data['case']}")
+    """`probe.case`, unique in a run."""
+    mechanism: Text
+    """Heading in tables: pipes, signals, ..."""
+    what: Text = ""
+    """The contract in one line."""
+    source: Text = ""
+    """Text, section or kernel line that the expectation rests on."""
+    kind: Kind = "functional"
+    expected: Outcome = Outcome.PASS
+    """What the manifest expects of this guest's OS."""
+    expected_reason: Text = ""
+    """Why, where that is not a pass."""
+    outcome: Outcome
+    first_outcome: Outcome = Field(default_factory=lambda data: data["outcome"])
+    """Of the first attempt; differs from `outcome` only where the case was run again."""
+    reason: Text = ""
+    """In words, for all but a pass."""
+    via: Text | None = None
+    """Way into the kernel that was used: libsystem, libc, syscall or mach."""
+    ms: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    """Time in the guest, in milliseconds of the guest's clock."""
+    checks: Annotated[int, Field(ge=0)] = 0
+    """Comparisons made."""
+    failed: tuple[FailedCheck, ...] = ()
+    notes: tuple[Text, ...] = ()
+    facts: dict[Text, bool | int | FiniteFloat | Text] = Field(default_factory=dict)
+    """Measured and reported, not judged."""
+    metrics: tuple[MetricSamples, ...] = ()
+    guest: Text | None = None
+    """The guest it ran in: `GuestRecord.id`. Absent: it never reached one."""
+    attempts: Annotated[int, Field(ge=1)] = 1
+    earlier: tuple[Attempt, ...] = ()
+    """The attempts before this one, oldest first."""
+    evidence: KeptEvidence | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The outcome beside the expectation."""
+        return judge(self.outcome, self.expected)
+
+    @property
+    def flaky(self) -> bool:
+        """Whether attempts disagree."""
+        return any(attempt.outcome is not self.outcome for attempt in self.earlier)
+
+    def after(self, previous: CaseResult) -> Self:
+        """This result as the next attempt of the case that `previous` tells of: nothing of it is lost."""
+        tried = Attempt(
+            outcome=previous.outcome, reason=previous.reason, guest=previous.guest, evidence=previous.evidence
+        )
+        return self.model_copy(
+            update={
+                "first_outcome": previous.first_outcome,
+                "attempts": previous.attempts + 1,
+                "earlier": (*previous.earlier, tried),
+            }
+        )
