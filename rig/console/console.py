@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pexpect
 from pexpect.spawnbase import SpawnBase
@@ -24,6 +25,11 @@ from rig.console.text import last_lines
 from rig.console.watch import Watch
 from rig.deadline import Deadline
 from rig.errors import GuestDied, TransportError, TransportTimeout
+
+if TYPE_CHECKING:
+    _Spawn = SpawnBase[bytes]  # generic in its type stubs only
+else:
+    _Spawn = SpawnBase
 
 WINDOW = 8192
 """Bytes in which a pattern is looked for."""
@@ -36,7 +42,7 @@ class ConsoleAlarmError(TransportError):
     """The watch has seen a panic or a storm while somebody waited for something else."""
 
 
-class _Feed(SpawnBase[bytes]):
+class _Feed(_Spawn):
     """pexpect's matching over a queue that the drain thread fills. None in the queue is the stream's end."""
 
     _buffer: io.BytesIO

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +76,9 @@ def _boot_once(
     factor = options.time_factor or FACTORS[accel] * (_EXACT_FACTOR if options.clock is Clock.EXACT else 1.0)
     ensure(options.logs)
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(_directory())
+        # Private to this start, and removed with it; a plain callback, because a guest that is left running keeps it.
+        directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
         claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
         launch = _launch(stored, options, accel, directory, claim.fileno())
         machine = Machine(launch, detached=options.detached)
@@ -197,13 +198,3 @@ def _explain(guest: Guest, boot: Boot, fault: TransportError) -> RigError:
         evidence=guest.evidence(stage=stage),
         hint=fault.hint,
     )
-
-
-@contextlib.contextmanager
-def _directory() -> Iterator[Path]:
-    """A private directory for sockets and overlay, removed at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

@@ -14,21 +14,45 @@ import shutil
 import socket
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import paramiko
+from paramiko.common import MSG_CHANNEL_REQUEST
 
 from rig.deadline import Deadline
 from rig.errors import AuthError, TransportError, TransportTimeout
 from rig.guest.archive import pack, unpack_untrusted
 from rig.guest.keys import load_key
-from rig.guest.transport import OnOutput, RunResult
+from rig.guest.transport import SIGNAL_BASE, OnOutput, RunResult
 
 KEEPALIVE_SECONDS = 15
 _CHUNK = 1 << 16
 _POLL = 0.5
 _LEFT_OPEN = 1.0
 _PING = "echo rig-ping"
+
+
+class SignalTransport(paramiko.Transport):
+    """paramiko's transport, which drops `exit-signal` (RFC 4254, 6.10), with that message kept."""
+
+    exit_signals: ClassVar[weakref.WeakKeyDictionary[paramiko.Channel, str]] = weakref.WeakKeyDictionary()
+
+    @staticmethod
+    def _keep_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
+        start = message.packet.tell()
+        if message.get_text() == "exit-signal":
+            message.get_boolean()
+            SignalTransport.exit_signals[channel] = message.get_text()
+        message.packet.seek(start)
+        channel._handle_request(message)  # type: ignore[attr-defined]  # not in the stubs
+
+    _channel_handler_table: ClassVar[dict[int, Callable[..., None]]] = {
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+        MSG_CHANNEL_REQUEST: _keep_signal,
+    }
 
 
 class SshTransport:
@@ -83,7 +107,7 @@ class SshTransport:
         return None
 
     def _open(self, stream: socket.socket, private: paramiko.PKey, deadline: Deadline) -> paramiko.Transport:
-        transport = paramiko.Transport(stream)
+        transport = SignalTransport(stream)
         try:
             transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = deadline.remaining
             transport.start_client(timeout=deadline.remaining)
@@ -137,11 +161,14 @@ class SshTransport:
             # With a line after it the shell cannot give its process to the command, so it lives to tell a signal.
             channel.exec_command(f"{command}\nexit $?")
             stdout, stderr = self._follow(channel, command, deadline, on_output, stdin, idle)
+            killed_by = SignalTransport.exit_signals.pop(channel, "")
             status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         except (paramiko.SSHException, OSError, EOFError) as fault:
             raise TransportError(f"the SSH connection broke in {_short(command)}: {fault}") from fault
         finally:
             channel.close()
+        if status < 0 and killed_by:
+            return RunResult(SIGNAL_BASE, stdout, stderr, time.monotonic() - begun, killed_by)
         if status < 0:
             raise TransportError(f"the SSH connection ended in {_short(command)} before its exit status came")
         return RunResult(status, stdout, stderr, time.monotonic() - begun)

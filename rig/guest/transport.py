@@ -17,12 +17,17 @@ SIGNAL_BASE = 128
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a command in the guest ended. `stdout` and `stderr` are whole and never mixed."""
+    """How a command in the guest ended. `stdout` and `stderr` are whole and never mixed.
+
+    `killed_by` is the signal's name (`SEGV`) where the guest's server told that the shell itself was killed; `status`
+    is then 128. A command that the shell saw die has 128 + the guest's own number of the signal as status.
+    """
 
     status: int
     stdout: bytes
     stderr: bytes
     seconds: float
+    killed_by: str = ""
 
     @property
     def ok(self) -> bool:

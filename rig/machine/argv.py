@@ -59,6 +59,9 @@ def _machine(launch: Launch) -> str:
     options: list[str] = [launch.spec.board]
     if launch.spec.firmware is Firmware.UEFI:
         options += ["pflash0=flash-code", "pflash1=flash-variables"]
+    elif launch.spec.firmware_serial:
+        # SeaBIOS's sercon: QEMU turns it on for machines that say they have no graphics (seabios docs, etc/sercon-port).
+        options.append("graphics=off")
     return ",".join(options)
 
 
