@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rig.errors import ImageError
-from rig.image.reference.ext4 import debugfs_complaints, make_filesystem
+from rig.image.reference.ext4 import debugfs_complaints, fill_script, make_filesystem
 from rig.image.reference.recipe import Disk, data_dir
 from rig.image.reference.tree import Tree
 
@@ -87,6 +87,14 @@ def test_what_the_builder_is_decides_nothing(filesystem, tmp_path):
     finally:
         os.umask(before)
     assert again.read_bytes() == filesystem.read_bytes()
+
+
+def test_owner_and_times_of_every_entry_are_set_whoever_runs_the_tools(tmp_path):
+    # When root runs the tests, the file system alone cannot show that its owner is not the builder.
+    lines = fill_script(sample(), tmp_path, 7)
+    for path, _ in sample():
+        for field in ("uid 0", "gid 0", "atime @7", "ctime @7", "mtime @7", "crtime @7"):
+            assert f"sif /{path} {field}" in lines
 
 
 def test_another_content_is_another_file_system(filesystem, tmp_path):
