@@ -10,7 +10,7 @@
 #ifndef RIG_INTERNAL_H
 #define RIG_INTERNAL_H
 
-#include "rig.h"
+#include "bytes.h"
 
 #include <stdio.h>
 
@@ -65,7 +65,6 @@ void rig_line_raw(struct rig_line *line, const char *text); /* already JSON */
 void rig_line_key(struct rig_line *line, const char *key);
 void rig_line_quoted(struct rig_line *line, const char *value);
 void rig_line_send(struct rig_line *line);
-bool rig_write_all(int fd, const char *data, size_t length);
 void rig_control(const char *verb, const char *format, ...) RIG_PRINTF(2, 3);
 
 /* json.c: true if text is one complete JSON object, ASCII only */

@@ -109,33 +109,35 @@ bool rig_check_got(struct rig_at at, bool held, const char *got, const char *wan
 
 #define CHECK(condition) rig_check_true(RIG_AT(#condition), (condition) ? true : false)
 
-#define RIG_INT_CHECK(expr, op, want_expr)                                        \
+#define RIG_INT_CHECK(text, expr, op, want_expr)                                  \
     ({                                                                            \
         long long rig_got_ = (long long)(expr), rig_want_ = (long long)(want_expr); \
-        rig_check_int(RIG_AT(#expr), rig_got_, #op, rig_want_, rig_got_ op rig_want_); \
+        rig_check_int(RIG_AT(text), rig_got_, #op, rig_want_, rig_got_ op rig_want_); \
     })
-#define CHECK_EQ_INT(expr, want) RIG_INT_CHECK(expr, ==, want)
-#define CHECK_NE_INT(expr, want) RIG_INT_CHECK(expr, !=, want)
-#define CHECK_LT_INT(expr, want) RIG_INT_CHECK(expr, <, want)
-#define CHECK_LE_INT(expr, want) RIG_INT_CHECK(expr, <=, want)
-#define CHECK_GT_INT(expr, want) RIG_INT_CHECK(expr, >, want)
-#define CHECK_GE_INT(expr, want) RIG_INT_CHECK(expr, >=, want)
+#define CHECK_EQ_INT(expr, want) RIG_INT_CHECK(#expr, expr, ==, want)
+#define CHECK_NE_INT(expr, want) RIG_INT_CHECK(#expr, expr, !=, want)
+#define CHECK_LT_INT(expr, want) RIG_INT_CHECK(#expr, expr, <, want)
+#define CHECK_LE_INT(expr, want) RIG_INT_CHECK(#expr, expr, <=, want)
+#define CHECK_GT_INT(expr, want) RIG_INT_CHECK(#expr, expr, >, want)
+#define CHECK_GE_INT(expr, want) RIG_INT_CHECK(#expr, expr, >=, want)
 #define CHECK_EQ_STR(expr, want) rig_check_str(RIG_AT(#expr), (expr), (want))
 #define CHECK_EQ_BYTES(pointer, want_pointer, n) rig_check_bytes(RIG_AT(#pointer), (pointer), (want_pointer), (n))
 
 /* The call succeeds: does not return -1 (integer, or pointer such as MAP_FAILED). */
-#define CHECK_OK(call)                                               \
-    ({                                                               \
-        errno = 0;                                                   \
-        bool rig_failed_ = (intptr_t)(call) == -1;                   \
-        rig_check_ok(RIG_AT(#call), rig_failed_, errno);             \
+#define CHECK_OK(call) RIG_OK_CHECK(#call, call)
+#define RIG_OK_CHECK(text, call)                        \
+    ({                                                  \
+        errno = 0;                                      \
+        bool rig_failed_ = (intptr_t)(call) == -1;      \
+        rig_check_ok(RIG_AT(text), rig_failed_, errno); \
     })
 /* The call fails (returns -1) and leaves this errno. */
-#define CHECK_ERRNO(call, want_errno)                                                       \
-    ({                                                                                      \
-        errno = 0;                                                                          \
-        intptr_t rig_got_ = (intptr_t)(call);                                               \
-        rig_check_errno(RIG_AT(#call), rig_got_ == -1, (long long)rig_got_, errno, (want_errno)); \
+#define CHECK_ERRNO(call, want_errno) RIG_ERRNO_CHECK(#call, call, want_errno)
+#define RIG_ERRNO_CHECK(text, call, want_errno)                                                  \
+    ({                                                                                           \
+        errno = 0;                                                                               \
+        intptr_t rig_got_ = (intptr_t)(call);                                                    \
+        rig_check_errno(RIG_AT(text), rig_got_ == -1, (long long)rig_got_, errno, (want_errno)); \
     })
 /* The same for calls that tell failure otherwise: the condition holds when the call failed,
  * as in CHECK_ERRNO_WHEN(sem_open(name, 0) == SEM_FAILED, ENOENT). */
@@ -157,12 +159,14 @@ bool rig_check_got(struct rig_at at, bool held, const char *got, const char *wan
 
 /* As the CHECKs, but a failure ends the case at once (in a child or role: ends that process, and the case when it
  * joins it). For what the rest of the case cannot do without. */
-#define REQUIRE(condition) RIG_REQUIRE(CHECK(condition))
-#define REQUIRE_OK(call) RIG_REQUIRE(CHECK_OK(call))
-#define REQUIRE_ERRNO(call, want_errno) RIG_REQUIRE(CHECK_ERRNO(call, want_errno))
-#define REQUIRE_EQ_INT(expr, want) RIG_REQUIRE(CHECK_EQ_INT(expr, want))
+#define REQUIRE(condition) RIG_REQUIRE(rig_check_true(RIG_AT(#condition), (condition) ? true : false))
+#define REQUIRE_OK(call) RIG_REQUIRE(RIG_OK_CHECK(#call, call))
+#define REQUIRE_ERRNO(call, want_errno) RIG_REQUIRE(RIG_ERRNO_CHECK(#call, call, want_errno))
+#define REQUIRE_EQ_INT(expr, want) RIG_REQUIRE(RIG_INT_CHECK(#expr, expr, ==, want))
 #define RIG_REQUIRE(check) ((check) ? (void)0 : rig_give_up())
 _Noreturn void rig_give_up(void);
+/* For loops that are timed or run thousands of times: says nothing unless it fails. */
+#define REQUIRE_QUIET(condition) ((condition) ? (void)0 : (rig_check_true(RIG_AT(#condition), false), rig_give_up()))
 
 /* ---- Outcomes and findings ---------------------------------------------------------------------------------- */
 /* End the case: the system does not offer this (UNSUPPORTED), or it cannot be judged here and now (SKIP: not root, no
