@@ -87,6 +87,12 @@ int rig_join_at(struct rig_at at, pid_t child)
     return status;
 }
 
+void rig_interrupt_at(struct rig_at at, pid_t child, int sig)
+{
+    rig_check_true(at, rig_wait_blocked(child));
+    must(at, kill(child, sig) == 0, rig_errno_name(errno), "success");
+}
+
 void rig_kill(pid_t child)
 {
     int status;

@@ -65,7 +65,12 @@ static bool remove_object(enum rig_kind kind, const char *name)
     case RIG_POSIX_MQ:
         return rig_mq_unlink(name) == 0;
     case RIG_FILE:
-        return unlink(name) == 0;
+        if (unlink(name) == 0)
+            return true;
+        if (access(name, F_OK) != 0)
+            return false;
+        rig_remove_tree(name);
+        return true;
     default:
         return false;
     }

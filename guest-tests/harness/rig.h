@@ -228,6 +228,10 @@ void rig_kill(pid_t child);
  * where that was not seen. Linux: /proc/PID/stat; Darwin: PROC_PIDTASKINFO's running threads. */
 bool rig_wait_blocked(pid_t pid);
 
+/* Checks that a child sleeps in the kernel, then sends it the signal: for calls that are to be interrupted. */
+#define rig_interrupt(child, sig) rig_interrupt_at(RIG_AT(#child " sleeps"), (child), (sig))
+void rig_interrupt_at(struct rig_at at, pid_t child, int sig);
+
 /* A gate between processes: made before the fork, each pass lets one wait through. Waits 5 s (scaled) at most; a wait
  * that runs out, or whose other side died, is a failed REQUIRE. */
 struct rig_gate {
@@ -258,7 +262,7 @@ void rig_own_sysv(enum rig_kind kind, int id);
 void rig_disown_sysv(enum rig_kind kind, int id);
 void rig_own_posix(enum rig_kind kind, const char *name);
 void rig_disown_posix(enum rig_kind kind, const char *name);
-void rig_own_file(const char *path); /* outside the scratch directory; absolute */
+void rig_own_file(const char *path); /* outside the scratch directory; absolute; may be a directory */
 void rig_disown_file(const char *path);
 
 /* A POSIX name no other process of this run uses, "/rig.RUN.PID.N", 30 characters at most (Darwin's limit for

@@ -111,8 +111,7 @@ static pid_t blocked_with_handler(struct sleeper *s, void (*fn)(void *), int fla
     rig_gate_init(&s->ready);
     pid_t child = rig_spawn(fn, s);
     rig_gate_wait(&s->ready);
-    CHECK(rig_wait_blocked(child));
-    CHECK_OK(kill(child, SIGUSR1));
+    rig_interrupt(child, SIGUSR1);
     return child;
 }
 
