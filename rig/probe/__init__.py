@@ -1,0 +1,1 @@
+"""Probes before they run and while they speak: manifests, the toolchain, the bundle, the ABI check, the stream."""
