@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.errors import ImageError, InputError
+from rig.image.catalogue import Catalogue, user_dir
+from rig.image.importing import import_image
+from rig.image.status import State, StoredImage
+from rig.image.store import Store
+from rig.spec import SourceKind
+from rig.tests.image.conftest import as_format, raw_disk, sha256
+from rig.tests.image.test_catalogue import write_entry
+from rig.tests.image.test_keys import make_key
+
+pytestmark = pytest.mark.usefixtures("home")
+
+LIKE = "puredarwin-xnu20"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return make_key(tmp_path / "k", "-t", "ed25519")
+
+
+def bring(file: Path, said: list[str] | None = None, like: str = LIKE, **options: Any) -> StoredImage:
+    heard = [] if said is None else said
+    return import_image(Store(), Catalogue.load(), file, like=like, say=heard.append, **options)
+
+
+def test_the_entrys_own_image(raw: Path, key: Path) -> None:
+    image = bring(raw, ssh_key=key)
+    spec = Catalogue.load().get(LIKE)
+    assert Store().ensure(spec) == image
+    assert image.digest == sha256(raw.read_bytes())
+    assert not user_dir().exists(), "the entry stays the catalogue's, with its later corrections"
+
+
+def test_the_key_is_copied_with_narrow_rights(raw: Path, key: Path) -> None:
+    key.chmod(0o644)
+    content = key.read_bytes()
+    image = bring(raw, ssh_key=key)
+    key.unlink()
+    assert image.key is not None and image.key.is_relative_to(Store().root)
+    assert image.key.read_bytes() == content
+    assert image.key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("fmt", ["raw", "qcow2", "vmdk"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_any_known_format_is_taken(raw: Path, fmt: str, packed: bool) -> None:
+    source = raw if fmt == "raw" else as_format(raw, fmt)
+    if packed:
+        source.write_bytes(lzma.compress(source.read_bytes()))
+    assert bring(source).digest == sha256(source.read_bytes())
+
+
+def test_the_same_file_again_with_another_key(raw: Path, key: Path, tmp_path: Path, said: list[str]) -> None:
+    bring(raw, ssh_key=key)
+    kept = bring(raw, said)
+    assert kept.key is not None and kept.key.read_bytes() == key.read_bytes(), "without a key the old one stays"
+    assert not any("converting" in words for words in said)
+    other = make_key(tmp_path / "other", "-t", "ed25519")
+    changed = bring(raw, ssh_key=other)
+    assert changed.key is not None and changed.key.read_bytes() == other.read_bytes()
+
+
+def test_another_file_needs_a_word(raw: Path, key: Path, said: list[str]) -> None:
+    old = bring(raw, ssh_key=key)
+    raw.write_bytes(raw_disk(seed=2))
+    with pytest.raises(ImageError, match="wrong checksum") as caught:
+        bring(raw)
+    assert old.digest in caught.value.message
+    assert "rig images rm" in caught.value.hint and "--replace" in caught.value.hint
+    new = bring(raw, said, replace=True)
+    assert new.digest == sha256(raw.read_bytes()) and new.key is None
+    assert any("key of the image before was dropped" in words for words in said)
+    assert not old.disk.exists()
+
+
+def test_replacing_keeps_what_a_guest_runs_on(raw: Path) -> None:
+    old = bring(raw)
+    raw.write_bytes(raw_disk(seed=2))
+    with old.hold("guest one"):
+        bring(raw, replace=True)
+        assert old.disk.exists()
+
+
+def test_damage_is_mended_by_the_same_file(raw: Path) -> None:
+    image = bring(raw)
+    image.disk.unlink()
+    assert Store().status(image.spec).state is State.DAMAGED
+    assert bring(raw) == image
+
+
+def test_a_new_entry(raw: Path, key: Path, said: list[str]) -> None:
+    image = bring(raw, said, name="mine", ssh_key=key)
+    catalogue = Catalogue.load()
+    spec, model = catalogue.get("mine"), catalogue.get(LIKE)
+    assert catalogue.is_users("mine")
+    assert Store().ensure(spec) == image
+    assert (spec.machine, spec.boot, spec.dialect, spec.has) == (model.machine, model.boot, model.dialect, model.has)
+    assert spec.source.kind is SourceKind.IMPORT and str(raw) in spec.source.how
+    assert any("mine.yaml" in words for words in said)
+    with pytest.raises(ImageError, match="not in the store"):
+        Store().get(model)
+
+
+def test_an_entry_that_the_user_edited_is_kept(raw: Path) -> None:
+    bring(raw, name="mine")
+    path = user_dir() / "mine.yaml"
+    path.write_text(path.read_text().replace("memory: 2048", "memory: 4096"))
+    assert bring(raw, name="mine").spec.machine.memory == 4096
+    assert "4096" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("puredarwin-17.4", "has an entry puredarwin-17.4 already"), ("Not A Name", "--name Not A Name:.*name")],
+)
+def test_names_that_cannot_be_taken(raw: Path, name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        bring(raw, name=name)
+    assert Store().names() == []
+
+
+def test_a_built_image_is_not_imported_under_its_name(raw: Path) -> None:
+    write_entry(user_dir(), "made", source={"kind": "build", "builder": "reference"})
+    with pytest.raises(InputError, match="is built by the rig") as caught:
+        bring(raw, like="made")
+    assert "--name" in caught.value.hint
+    assert bring(raw, like="made", name="mine").spec.source.kind is SourceKind.IMPORT
+
+
+def test_a_pin_holds_for_imports_too(raw: Path) -> None:
+    with pytest.raises(ImageError, match=r"wrong checksum(.|\n)*pinned in the catalogue") as caught:
+        bring(raw, like="puredarwin-17.4")
+    assert "the xz archive, not what is in it" in caught.value.hint
+    assert "--name OTHER" in caught.value.hint
+    assert bring(raw, like="puredarwin-17.4", name="mine").digest == sha256(raw.read_bytes())
+
+
+def test_a_failed_import_leaves_nothing(raw: Path, key: Path, tmp_path: Path) -> None:
+    raw.write_bytes(b"<html>")
+    for name in (None, "mine"):
+        with pytest.raises(ImageError, match="web page"):
+            bring(raw, ssh_key=key, name=name)
+    with pytest.raises(InputError, match="public key"):
+        bring(raw, ssh_key=key.with_suffix(".pub"))
+    with pytest.raises(ImageError, match="no such file"):
+        bring(tmp_path / "absent")
+    store = Store()
+    assert (store.names(), user_dir().exists(), (store.root / "keys").exists()) == ([], False, False)
+
+
+def test_a_key_that_the_guest_has_no_use_for(raw: Path, key: Path, said: list[str]) -> None:
+    image = bring(raw, said, like="puredarwin-17.4", name="mine", ssh_key=key)
+    assert image.key is not None
+    assert any("not reached by SSH" in words for words in said)
+
+
+def test_an_entry_by_its_path(raw: Path, tmp_path: Path) -> None:
+    path = write_entry(tmp_path / "elsewhere", "own")
+    image = bring(raw, like=str(path))
+    assert Store().get(Catalogue.load().get(str(path))) == image
