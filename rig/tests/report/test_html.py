@@ -139,7 +139,11 @@ def test_what_a_guest_printed_is_text_and_nothing_else() -> None:
 def test_failures_come_before_the_rest_with_their_evidence() -> None:
     found = page(sample_record(), PLACE)
     text = found.text
-    assert text.index("signals.fault_past_object_end") < text.index("pipe.flag_cloexec") < text.index("the guest gained something")
+    assert (
+        text.index("signals.fault_past_object_end")
+        < text.index("pipe.flag_cloexec")
+        < text.index("the guest gained something")
+    )
     for wanted in (
         "fcntl(F_GETFD) of the read end",
         "FD_CLOEXEC",

@@ -47,6 +47,8 @@ def test_the_table_counts_by_mechanism(width: int, encoding: str) -> None:
     assert "guest gw0-1: booting, kernel 14.3 s" in text
     assert "wait 2.0 s" in text
     assert "2 of 5 cases, 14.3 s" in text
+    table.end_case(make.case("wait", probe="signals", mechanism="signals"))
+    assert "wait" not in shown(table, screen)
 
 
 def test_a_table_on_a_terminal_appears_and_ends() -> None:
@@ -100,6 +102,15 @@ def test_a_mechanism_that_was_not_planned_is_shown_too() -> None:
     table.end_case(make.case("a", mechanism="[mach]"))
     assert "[mach]" in shown(table, screen)
     assert "1 of 1 cases" in shown(table, screen)
+
+
+def test_lines_that_come_from_elsewhere_are_cleaned_too() -> None:
+    screen = Screen(terminal=False)
+    with LiveTable(screen.console, {}) as table:
+        table.say("\x1b[2Jsaid \x07[b]so[/b]")
+        table.guest("main-1", "booting", "\x1b]0;x\x07kernel")
+    assert screen.text.splitlines()[0] == "said [b]so[/b]"
+    assert screen.text.splitlines()[1].startswith("guest main-1 booting: kernel (at")
 
 
 def test_many_threads_are_counted() -> None:
