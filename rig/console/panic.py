@@ -41,11 +41,12 @@ DIALECTS = {
 
 @dataclass(frozen=True)
 class PanicReport:
-    """What is known of a panic: its first line, the process it names, its whole text (clean)."""
+    """What is known of a panic: its first line, the process it names, its whole text, and the lines before it."""
 
     title: str
     process: str
     text: str
+    before: str
     complete: bool
 
 
@@ -58,6 +59,7 @@ def read_panic(dialect: Dialect, title: bytes, before: list[bytes], lines: list[
     return PanicReport(
         title=title.decode("utf-8", "replace").strip(),
         process=named["name"].decode("utf-8", "replace") if named else "",
-        text=b"\n".join([*before, *block]).decode("utf-8", "replace"),
+        text=b"\n".join(block).decode("utf-8", "replace"),
+        before=b"\n".join(before).decode("utf-8", "replace"),
         complete=any(rules.ends.search(line) for line in lines),
     )

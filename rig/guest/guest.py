@@ -82,7 +82,9 @@ class Guest:
         """
         try:
             scaled = None if idle is None else idle * self.factor
-            return self._way_in().run(command, self.deadline(seconds), on_output=on_output, idle=scaled)
+            return self._way_in().run(
+                command, self.deadline(seconds), on_output=on_output, idle=scaled, lost=lambda: not self.alive
+            )
         except TransportError as fault:
             raise self.diagnose(fault) from fault
 

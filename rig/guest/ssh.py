@@ -26,7 +26,7 @@ from rig.deadline import Deadline
 from rig.errors import AuthError, TransportError, TransportTimeout
 from rig.guest.archive import pack, unpack_untrusted
 from rig.guest.keys import load_key
-from rig.guest.transport import SIGNAL_BASE, OnOutput, RunResult
+from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 
 KEEPALIVE_SECONDS = 15
 _CHUNK = 1 << 16
@@ -153,6 +153,7 @@ class SshTransport:
         on_output: OnOutput | None = None,
         stdin: bytes = b"",
         idle: float | None = None,
+        lost: Lost | None = None,
     ) -> RunResult:
         """See `Transport.run`."""
         begun = time.monotonic()
@@ -160,7 +161,7 @@ class SshTransport:
         try:
             # With a line after it the shell cannot give its process to the command, so it lives to tell a signal.
             channel.exec_command(f"{command}\nexit $?")
-            stdout, stderr = self._follow(channel, command, deadline, on_output, stdin, idle)
+            stdout, stderr = self._follow(channel, command, deadline, on_output, stdin, idle, lost)
             killed_by = SignalTransport.exit_signals.pop(channel, "")
             status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         except (paramiko.SSHException, OSError, EOFError) as fault:
@@ -181,6 +182,7 @@ class SshTransport:
         on_output: OnOutput | None,
         stdin: bytes,
         idle: float | None,
+        lost: Lost | None,
     ) -> tuple[bytes, bytes]:
         out, err = io.BytesIO(), io.BytesIO()
         wake = threading.Event()
@@ -200,6 +202,8 @@ class SshTransport:
                 raise TransportTimeout(f"{_short(command)} did not end within {deadline.total:.0f} s")
             if idle is not None and time.monotonic() - moved_at > idle:
                 raise TransportTimeout(f"{_short(command)} said nothing for {idle:.0f} s")
+            if lost is not None and lost():
+                raise TransportError(f"the guest was lost while it ran {_short(command)}")
             if not moved:
                 # Buffers wake this at once; the end of the stream is looked for in short steps.
                 wake.wait(0.002 if rest or channel.eof_received else deadline.slice(_POLL))

@@ -10,6 +10,7 @@ from typing import Protocol
 from rig.deadline import Deadline
 
 OnOutput = Callable[[bytes], None]
+Lost = Callable[[], bool]
 
 SIGNAL_BASE = 128
 """A POSIX shell reports a command killed by signal n as 128 + n."""
@@ -64,11 +65,12 @@ class Transport(Protocol):
         on_output: OnOutput | None = None,
         stdin: bytes = b"",
         idle: float | None = None,
+        lost: Lost | None = None,
     ) -> RunResult:
         """Run `command` by the guest's sh. `on_output` gets standard output as it arrives.
 
         Raises `TransportTimeout` when the deadline passes, or `idle` seconds without output; the command may run on
-        in the guest then.
+        in the guest then. `lost` is asked now and then: once it is true, waiting is useless (`TransportError`).
         """
 
     def pull(self, source: str, destination: Path, deadline: Deadline) -> None:

@@ -21,12 +21,11 @@ from rig.image.store import Store
 from rig.paths import ensure, probes_dir, state_dir
 from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest, find_case, load_manifests
-from rig.probe.toolchain import build
+from rig.probe.toolchain import Target, build
 from rig.report import LiveTable, print_summary, write_page
 from rig.result import ImageRecord, Outcome, RunDir, RunRecord
 from rig.run.recorder import Recorder
 from rig.run.settings import RunSettings
-from rig.run.worker import TARGETS
 
 EXIT_RED = 1
 EXIT_INPUT = 2
@@ -60,7 +59,7 @@ def run_tests(request: TestRequest, console: Console) -> int:
     nodes = node_ids(manifests, request.select)
     spec = Catalogue.load().get(request.settings.image)
     stored = Store().ensure(spec, console.print)
-    executables = build(manifests, TARGETS[spec.os], console.print)
+    executables = build(manifests, Target.for_os(spec.os), console.print)
     image = ImageRecord(name=spec.name, digest=stored.digest, os=str(spec.os), release=spec.release)
     run = RunDir.create(request.settings.run_dir, image=image, argv=sys.argv)
     run.set_probes({one.probe: one.version for one in manifests}, make_bundle(executables).digest)

@@ -23,7 +23,6 @@ from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import make_worker, worker_of
 from rig.spec import Accel, Clock
 
-
 RIG_DATA = "rig"
 """Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
 

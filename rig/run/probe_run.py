@@ -146,7 +146,7 @@ class ProbeRun:
                 self.story.notes.append(message.text)
             case Note(case=str(name)):
                 self._case(name).notes.append(message.text)
-            case Fact(case=name):
+            case Fact(case=str(name)):
                 self._case(name).facts[message.name] = message.value
             case Metric(case=name):
                 self._case(name).metrics.append(_samples(message))
@@ -246,7 +246,7 @@ def case_facts(manifest: ProbeManifest, name: str, os: GuestOS) -> dict[str, Any
 def _samples(metric: Metric) -> MetricSamples:
     return MetricSamples(
         name=metric.name,
-        unit=metric.unit,  # type: ignore[arg-type]  # checked by the model
+        unit=metric.unit,
         per=metric.per,
         bytes=metric.bytes,
         inner=metric.inner,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Recorder:
         if items and not self._planned:
             self._planned = True
             self.run.plan([item.case_id for item in items])
+            self.table.plan(Counter(item.manifest.mechanism for item in items))
             self.run.set_probes({item.manifest.probe: item.manifest.version for item in items})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -22,9 +22,6 @@ from rig.result import GuestRecord
 from rig.run.cases import CaseAnswer, CaseRunner
 from rig.run.guests import GuestKeeper
 from rig.run.settings import RunSettings
-from rig.spec import GuestOS
-
-TARGETS = {GuestOS.LINUX: Target.LINUX, GuestOS.DARWIN: Target.DARWIN}
 
 
 @dataclass
@@ -68,7 +65,7 @@ class Worker:
         """Compile what is not compiled yet. Raises `ToolchainError`."""
         wanted = [manifest for manifest in manifests if manifest.probe not in self._executables]
         if wanted:
-            self._executables |= build(wanted, TARGETS[self.stored.spec.os], self.say)
+            self._executables |= build(wanted, Target.for_os(self.stored.spec.os), self.say)
         return self._executables
 
     def run_case(self, manifest: ProbeManifest, name: str, rest: Sequence[str]) -> CaseAnswer:
