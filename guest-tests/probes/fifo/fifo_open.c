@@ -97,11 +97,16 @@ static void open_restarted(void *arg)
     struct opener *o = arg;
     rig_catch(SIGUSR1, SA_RESTART);
     rig_gate_pass(&o->ready);
+#ifdef __APPLE__
+    CHECK_ERRNO(open("fifo", O_RDONLY), EINTR); /* bsd/vfs/vfs_syscalls.c open1 makes EINTR of ERESTART */
+#else
     CHECK_OK(open("fifo", O_RDONLY));
+#endif
     CHECK_EQ_INT(rig_caught(SIGUSR1), 1);
 }
 
-CASE(sa_restart_resumes_a_waiting_open)
+/* POSIX lets open() be restarted; Linux does, Darwin does not. */
+CASE(sa_restart_and_a_waiting_open)
 {
     struct opener o = {.flags = O_RDONLY};
     fifo_make();
@@ -109,8 +114,10 @@ CASE(sa_restart_resumes_a_waiting_open)
     pid_t child = rig_spawn(open_restarted, &o);
     rig_gate_wait(&o.ready);
     rig_interrupt(child, SIGUSR1);
-    CHECK(rig_wait_blocked(child));
+#ifndef __APPLE__
+    CHECK(rig_wait_blocked(child)); /* back in open() */
     CHECK_OK(open("fifo", O_WRONLY));
+#endif
     CHECK_EXITED(child, 0);
 }
 

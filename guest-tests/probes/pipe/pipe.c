@@ -177,9 +177,10 @@ CASE(queued_bytes_are_gone_with_the_last_reader)
 
 CASE(descriptor_limit_is_emfile)
 {
-    int fd[2], first[2];
+    int fd[2];
     struct rlimit limit;
     REQUIRE_OK(getrlimit(RLIMIT_NOFILE, &limit));
+    rlim_t usual = limit.rlim_cur;
     limit.rlim_cur = 4; /* 0-2 are open: there is room for one, and a pipe needs two */
     REQUIRE_OK(setrlimit(RLIMIT_NOFILE, &limit));
     CHECK_ERRNO(pipe(fd), EMFILE);
@@ -188,7 +189,9 @@ CASE(descriptor_limit_is_emfile)
     CHECK_OK(close(3));
     limit.rlim_cur = 5;
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
-    CHECK_OK(pipe(first));
+    CHECK_OK(pipe(fd));
+    limit.rlim_cur = usual;
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 CASE(many_pipes_all_work)
