@@ -109,9 +109,10 @@ class RunDir:
             return self._ledger.record(writer_alive=self._writer is not None)
 
     def listen(self, event: Event) -> None:
-        """A listener for `rig.events.Events`: appends the event to events.jsonl."""
+        """A listener for `rig.events.Events`: appends the event to events.jsonl. After the run's end it does nothing."""
         with self._lock, host_errors(self.path / EVENTS):
-            self._file(event)
+            if self._writer is not None:
+                self._file(event)
 
     def set_image(self, image: ImageRecord) -> None:
         """More is known of the image: its digest once it is stored, its release once a guest said it."""
@@ -206,6 +207,8 @@ class RunDir:
         """Write one event, take it into the record, and write results.json if it is time (or `now`)."""
         event = Event(name, data)
         with self._lock:
+            if self._writer is None:
+                raise ValueError(f"{self.path}: the run has ended; {name} comes too late")
             self.listen(event)
             self._ledger.apply(name, data, event.at)
             if now or time.monotonic() - self._written >= WRITE_EVERY:

@@ -104,6 +104,16 @@ def test_a_mechanism_that_was_not_planned_is_shown_too() -> None:
     assert "1 of 1 cases" in shown(table, screen)
 
 
+def test_the_plan_may_come_later() -> None:
+    screen = Screen()
+    table = LiveTable(screen.console, {})
+    table.end_case(make.case("a"))
+    table.plan({"pipes": 4, "fifos": 2})
+    text = shown(table, screen)
+    assert "1 of 6 cases" in text
+    assert "fifos" in text
+
+
 def test_lines_that_come_from_elsewhere_are_cleaned_too() -> None:
     screen = Screen(terminal=False)
     with LiveTable(screen.console, {}) as table:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rig.errors import Evidence, HostError
-from rig.events import EventFile, Events
+from rig.events import Event, EventFile, Events
 from rig.result import LeakRecord, Outcome, RubbishRecord, RunDir, RunRecord, load
 from rig.result.rundir import WRITE_EVERY
 from rig.tests.result import make
@@ -94,6 +94,15 @@ def test_leaving_by_an_exception_is_an_interruption(tmp_path: Path) -> None:
 def test_finishing_twice_changes_nothing(run: RunDir) -> None:
     assert run.finish("interrupted") == run.finish("complete")
     assert load(run.path).state == "interrupted"
+
+
+def test_after_the_end_nothing_is_added(run: RunDir) -> None:
+    run.finish()
+    before = (run.path / "events.jsonl").read_bytes()
+    run.listen(Event("late"))
+    with pytest.raises(ValueError, match="comes too late"):
+        run.add_case(make.case())
+    assert (run.path / "events.jsonl").read_bytes() == before
 
 
 def test_other_events_are_kept_and_not_mistaken(run: RunDir) -> None:
