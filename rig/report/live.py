@@ -93,13 +93,6 @@ class LiveTable:
             for name in planned:
                 self._tallies.setdefault(name, Tally(name))
 
-    def plan(self, planned: Mapping[str, int]) -> None:
-        """How many cases of each mechanism are meant to run, where that is known only now."""
-        with self._lock:
-            self._planned = dict(planned)
-            for name in planned:
-                self._tallies.setdefault(name, Tally(name))
-
     def guest(self, guest_id: str, state: str, stage: str = "") -> None:
         """A guest's state in a word (booting, ready, panicked, stopped) and, while it boots, the stage reached."""
         with self._lock:

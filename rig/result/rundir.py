@@ -109,7 +109,7 @@ class RunDir:
             return self._ledger.record(writer_alive=self._writer is not None)
 
     def listen(self, event: Event) -> None:
-        """A listener for `rig.events.Events`: appends the event to events.jsonl. After the run's end it does nothing."""
+        """A listener for `rig.events.Events`: appends to events.jsonl. After the run's end it does nothing."""
         with self._lock, host_errors(self.path / EVENTS):
             if self._writer is not None:
                 self._file(event)
