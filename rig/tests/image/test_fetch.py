@@ -134,17 +134,30 @@ def test_a_part_that_is_whole_is_not_fetched_again(web: Web, into: Path, get: Ge
     assert web.requests[1]["Range"] == f"bytes={len(web.content)}-"
 
 
-def test_a_server_that_answers_with_another_part(web: Web, into: Path, get: Get) -> None:
-    def wrong_part(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-        handler.send_response(206)
-        handler.send_header("Content-Range", f"bytes 5-{len(content) - 1}/{len(content)}")
-        handler.send_header("Content-Length", str(len(content) - 5))
-        handler.end_headers()
-        handler.wfile.write(content[5:])
+def partly(begin: int, end: int) -> Callable[[BaseHTTPRequestHandler, bytes], None]:
+    """Answer with the bytes from `begin` to `end`, whatever was asked for, and say so."""
 
-    web.answers = [cut_after(300_000), wrong_part]
+    def answer(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(content)}")
+        handler.send_header("Content-Length", str(end - begin))
+        handler.end_headers()
+        handler.wfile.write(content[begin:end])
+
+    return answer
+
+
+def test_a_server_that_answers_with_another_part(web: Web, into: Path, get: Get) -> None:
+    web.answers = [cut_after(262_144), partly(5, len(web.content) - 262_144 + 5)]
     get()
     assert into.read_bytes() == web.content
+
+
+def test_a_server_that_answers_with_less_than_the_rest(web: Web, into: Path, get: Get) -> None:
+    web.answers = [cut_after(262_144), partly(262_144, 300_000)]
+    get()
+    assert into.read_bytes() == web.content
+    assert web.requests[2]["Range"] == "bytes=300000-"
 
 
 def test_a_server_error_passes(web: Web, into: Path, get: Get) -> None:

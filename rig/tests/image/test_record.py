@@ -36,6 +36,8 @@ def test_a_write_that_fails_keeps_the_old_and_leaves_nothing(tmp_path: Path) -> 
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_rights_are_set_before_the_content_is_there(tmp_path: Path) -> None:
+def test_rights(tmp_path: Path) -> None:
     write_whole(tmp_path / "key", b"secret", 0o600)
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    write_whole(tmp_path / "record", b"for all")
+    assert (tmp_path / "record").stat().st_mode & 0o777 == 0o644
