@@ -15,6 +15,7 @@ struct rig_case { const char *name; void (*run)(void); struct rig_case *next; };
 extern const char *const rig_probe_name;
 void rig_add_case(struct rig_case *c);
 const char *rig_harness_file(void);
+static inline const char *rig_header_file(void) { return __FILE__; }
 #define PROBE(name, version) const char *const rig_probe_name = name
 #define CASE(n) static void case_##n(void); \\
     static struct rig_case rig_##n = {#n, case_##n, 0}; \\
@@ -45,7 +46,7 @@ PIPE_C = """\
 
 PROBE("pipe", "1");
 
-CASE(first_case) { printf("%s %s %s\\n", rig_probe_name, __FILE__, rig_harness_file()); }
+CASE(first_case) { printf("%s %s %s %s\\n", rig_probe_name, __FILE__, rig_harness_file(), rig_header_file()); }
 
 CASE(second_case)
 {

@@ -1,0 +1,90 @@
+"""Reading a probe's C without a compiler: which files it is made of, and where its cases stand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.errors import ManifestError
+from rig.probe.manifest import ProbeManifest
+
+_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
+_CASE = re.compile(r"^CASE\(\s*([a-z0-9_]+)\s*[,)]", re.MULTILINE)
+_PROBE = re.compile(r'^PROBE\(\s*"([^"]*)"\s*,\s*"([^"]*)"\s*\)', re.MULTILINE)
+_LIST_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file."""
+
+    path: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+def read_closure(files: Iterable[Path], include_dirs: Sequence[Path]) -> dict[Path, bytes]:
+    """The files and every file that they include in quotes, however deep, with their content.
+
+    An include that is found nowhere is left to the compiler to report. Raises `OSError` for one of `files`.
+    """
+    content: dict[Path, bytes] = {}
+    waiting = list(files)
+    while waiting:
+        path = waiting.pop()
+        if path in content:
+            continue
+        content[path] = path.read_bytes()
+        for name in _INCLUDE.findall(content[path]):
+            text = name.decode("utf-8", "surrogateescape")
+            places = (directory / text for directory in (path.parent, *include_dirs))
+            found = next((place for place in places if place.is_file()), None)
+            if found is not None:
+                waiting.append(found)
+    return content
+
+
+def case_places(manifest: ProbeManifest) -> dict[str, Place]:
+    """Where each CASE() of the probe's own sources stands. A CASE that a macro makes is not seen."""
+    places: dict[str, Place] = {}
+    for path in manifest.source_paths:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for match in _CASE.finditer(text):
+            places.setdefault(match[1], Place(path, text.count("\n", 0, match.start()) + 1))
+    return places
+
+
+def declared(manifest: ProbeManifest) -> tuple[str, str] | None:
+    """Name and version in the sources' PROBE(); None if no source has one."""
+    for path in manifest.source_paths:
+        if match := _PROBE.search(path.read_text(encoding="utf-8", errors="replace")):
+            return match[1], match[2]
+    return None
+
+
+def unclaimed(manifests: Iterable[ProbeManifest]) -> list[Path]:
+    """C files beside manifests that no manifest names: they would never be compiled."""
+    manifests = list(manifests)
+    claimed = {path.resolve() for manifest in manifests for path in manifest.source_paths}
+    beside = {path for manifest in manifests for path in manifest.path.parent.glob("*.c")}
+    return sorted(path for path in beside if path.resolve() not in claimed)
+
+
+def listed_names(executable: Path) -> list[str]:
+    """The case names that a probe built for this host prints for `--list`, in its order.
+
+    Raises `ManifestError` when it does not run or fails.
+    """
+    try:
+        done = subprocess.run([executable, "--list"], capture_output=True, timeout=_LIST_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise ManifestError(f"{executable.name} --list did not run: {fault}") from fault
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()[:400]
+        raise ManifestError(f"{executable.name} --list ended with {done.returncode}, saying {said!r}")
+    return done.stdout.decode("utf-8", "replace").split()

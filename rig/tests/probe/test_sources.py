@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rig.errors import ManifestError
+from rig.probe.sources import case_places, declared, listed_names, read_closure, unclaimed
+from rig.tests.probe.make import Workshop
+
+
+def test_what_a_file_includes_in_quotes_is_followed_however_deep(tmp_path: Path) -> None:
+    below = tmp_path / "include"
+    below.mkdir()
+    (tmp_path / "a.c").write_text('#include <stdio.h>\n  #  include "near.h"\n#include "gone.h"\n')
+    (tmp_path / "near.h").write_text('#include "far.h"\n#include "near.h"\n')
+    (below / "far.h").write_text("int far;\n")
+    (tmp_path / "other.h").write_text("int other;\n")
+    found = read_closure([tmp_path / "a.c"], [below])
+    assert sorted(path.name for path in found) == ["a.c", "far.h", "near.h"]
+    assert found[below / "far.h"] == b"int far;\n"
+
+
+def test_a_case_is_found_at_its_line(workshop: Workshop) -> None:
+    c = 'PROBE("pipe", "1");\n\nCASE(one)\n{\n}\nCASE( two , .deadline = 30)\n// CASE(not)\n#define X CASE(nor)\n'
+    path = workshop.probe(c=c).with_suffix(".c")
+    places = {name: str(place) for name, place in case_places(workshop.load()[0]).items()}
+    assert places == {"one": f"{path}:3", "two": f"{path}:6"}
+
+
+def test_a_probes_own_name_and_version_are_read(workshop: Workshop) -> None:
+    workshop.probe(c='#include "rig.h"\nPROBE("pipe", "2");\n')
+    assert declared(workshop.load()[0]) == ("pipe", "2")
+
+
+def test_a_c_file_that_no_manifest_names_is_found(workshop: Workshop) -> None:
+    forgotten = workshop.probe().with_name("forgotten.c")
+    forgotten.write_text("int x;\n")
+    assert unclaimed(workshop.load()) == [forgotten]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("#!/bin/sh\necho broken >&2\nexit 3\n", ["ended with 3", "broken"]), ("no program", ["did not run"])],
+)
+def test_a_probe_that_cannot_list_is_named(tmp_path: Path, script: str, words: list[str]) -> None:
+    probe = tmp_path / "pipe"
+    probe.write_text(script)
+    probe.chmod(0o755)
+    with pytest.raises(ManifestError) as caught:
+        listed_names(probe)
+    assert all(word in str(caught.value) for word in ["pipe --list", *words])
+
+
+def test_listed_names_come_in_the_probes_order(tmp_path: Path) -> None:
+    probe = tmp_path / "pipe"
+    probe.write_text('#!/bin/sh\n[ "$1" = --list ] && printf "b\\na\\n"\n')
+    probe.chmod(0o755)
+    assert listed_names(probe) == ["b", "a"]
