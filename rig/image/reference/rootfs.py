@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import lief
 
 from rig.errors import ImageError
 from rig.image.reference.archive import Archive, PackedFile
@@ -64,6 +63,8 @@ def check_libraries(tree: Tree) -> None:
     for path, node in tree:
         if node.kind is not Kind.FILE or not node.data.startswith(_ELF) or path.endswith(".ko"):
             continue
+        import lief  # half a second that only a build should cost
+
         elf = lief.ELF.parse(node.data)
         libraries = [str(name) for name in elf.libraries] if isinstance(elf, lief.ELF.Binary) else []
         for library in libraries:

@@ -1,5 +1,6 @@
 """The build's edges: what tells a stale image, absent tools, and that a failure leaves nothing behind."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_every_package_of_the_recipe_is_asked_for():
 
 
 def test_absent_tools_are_all_named_with_their_packages(monkeypatch, tmp_path):
-    monkeypatch.setattr(tools.shutil, "which", lambda name, path: None if "e2" in name or "img" in name else name)
+    monkeypatch.setattr(shutil, "which", lambda name, path: None if "e2" in name or "img" in name else name)
     with pytest.raises(ImageError, match="mke2fs, e2fsck, qemu-img") as caught:
         build_reference(tmp_path / "work", tmp_path / "out.qcow2", say=print)
     assert caught.value.hint == "as root: apt-get install e2fsprogs qemu-utils"
@@ -45,7 +46,7 @@ def test_absent_tools_are_all_named_with_their_packages(monkeypatch, tmp_path):
 
 
 def test_one_absent_tool_names_its_package(monkeypatch):
-    monkeypatch.setattr(tools.shutil, "which", lambda name, path: None)
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
     with pytest.raises(ImageError) as caught:
         tools.run_tool(["qemu-img"], what="try")
     assert "apt-get install qemu-utils" in caught.value.hint

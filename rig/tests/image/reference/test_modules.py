@@ -1,11 +1,12 @@
 """Kernel modules: what they say of themselves, the order to load them in, modprobe's tables."""
 
 import struct
+from typing import cast
 
 import pytest
 
 from rig.errors import ImageError
-from rig.image.reference.archive import PackedFile
+from rig.image.reference.archive import Archive, PackedFile
 from rig.image.reference.modules import ModuleSet, alias_table, dependency_table, modinfo
 
 KERNEL = "lib/modules/6.1.0-1-amd64/kernel"
@@ -63,18 +64,18 @@ def test_what_is_no_module_is_an_error(data):
 
 def test_closure_loads_what_is_needed_first_and_each_once():
     package = sample()
-    names = [m.name for m in ModuleSet(package).closure(["ahci", "libahci"])]
+    names = [m.name for m in ModuleSet(cast(Archive, package)).closure(["ahci", "libahci"])]
     assert names == ["scsi_common", "libata", "libahci", "ahci"]
     assert len(package.asked) == 4
 
 
 def test_a_module_that_is_not_there_is_named():
     with pytest.raises(ImageError, match="holds no module nothing_there"):
-        ModuleSet(sample()).closure(["unused"])
+        ModuleSet(cast(Archive, sample())).closure(["unused"])
 
 
 def test_tables():
-    modules = ModuleSet(sample()).closure(["ahci"])
+    modules = ModuleSet(cast(Archive, sample())).closure(["ahci"])
     lines = dependency_table(modules).decode().splitlines()
     assert lines[0] == "kernel/ata/ahci.ko: kernel/ata/libahci.ko kernel/ata/libata.ko kernel/scsi/scsi_common.ko"
     assert lines[-1] == "kernel/scsi/scsi_common.ko:"

@@ -1,5 +1,7 @@
 """The tree in memory, and the initramfs archive read back field by field."""
 
+from typing import Any
+
 import pytest
 
 from rig.errors import ImageError
@@ -9,9 +11,9 @@ FIELDS = ["ino", "mode", "uid", "gid", "nlink", "mtime", "size"]
 FIELDS += ["devmajor", "devminor", "rmajor", "rminor", "namesize", "check"]
 
 
-def read_cpio(data: bytes) -> dict[str, dict]:
+def read_cpio(data: bytes) -> dict[str, dict[str, Any]]:
     """An independent reader of the newc format."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     at = 0
     while True:
         assert data[at : at + 6] == b"070701"
