@@ -215,7 +215,7 @@ def _told(spec: ImageSpec, status: ImageStatus, entry: Path) -> Iterator[tuple[s
 
 
 def _done(console: Console, image: StoredImage, store: Store) -> None:
-    status = store.status(image.spec)
+    status = store.status(image.spec, ask_builder=False)
     size = f", {human(status.size)}" if status.size is not None else ""
     key = "" if image.key is None else f"; SSH key kept at {image.key}"
     console.print(

@@ -46,8 +46,11 @@ class Store:
         """What is written down of a name. Raises ImageError when it cannot be read."""
         return read_json(Record, self._file("records", name, ".json"))
 
-    def status(self, spec: ImageSpec) -> ImageStatus:
-        """The state of an entry's image; raises nothing for a damaged one. Quick, unless its file was touched."""
+    def status(self, spec: ImageSpec, *, ask_builder: bool = True) -> ImageStatus:
+        """The state of an entry's image; raises nothing for a damaged one. Quick, unless its file was touched.
+
+        `ask_builder`: whether what a built image is made of has changed, which takes up to a second.
+        """
         try:
             record = self.record(spec.name)
         except ImageError as fault:
@@ -58,7 +61,7 @@ class Store:
         problem = self.disks.problem(record.source_sha256)
         if problem:
             return ImageStatus(spec.name, State.DAMAGED, *checksum, note=problem, record=record)
-        stale = _stale(spec, record)
+        stale = _stale(spec, record, ask_builder)
         facts = self.disks.facts(record.source_sha256)
         return ImageStatus(
             spec.name,
@@ -77,7 +80,7 @@ class Store:
 
         Raises ImageError: not there (with how to get it and its checksum's state), damaged, or not the pinned one.
         """
-        status = self.status(spec)
+        status = self.status(spec, ask_builder=False)
         record = status.record
         if status.state is State.DAMAGED:
             raise ImageError(f"image {spec.name} is damaged: {status.note}", hint=how_to_get(spec))
@@ -174,7 +177,7 @@ class Store:
             raise missing(spec, record)
         self.disks.problem(record.source_sha256, deep=True)
         self.get(spec)
-        return self.status(spec)
+        return self.status(spec, ask_builder=False)
 
     def remove(self, name: str, say: Say = _quiet) -> None:
         """Forget an image: its disk (unless another entry has the same), key, and recorded checksum.
@@ -228,11 +231,11 @@ class Store:
         return self.root / folder / f"{name}{suffix}"
 
 
-def _stale(spec: ImageSpec, record: Record) -> str:
+def _stale(spec: ImageSpec, record: Record, ask_builder: bool) -> str:
     """Why a sound image no longer fits its entry; empty when it does."""
     if spec.source.sha256 and spec.source.sha256 != record.source_sha256:
         return f"its file has sha256 {record.source_sha256}, the catalogue pins {spec.source.sha256}"
-    if spec.source.kind is SourceKind.BUILD:
+    if spec.source.kind is SourceKind.BUILD and ask_builder:
         try:
             now = builder(spec.source.builder).inputs_digest()
         except RigError:
