@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+import shlex
 from dataclasses import dataclass
 
 from rig.console.console import Console
@@ -19,6 +20,8 @@ from rig.spec import ConsoleSpec, LoginSpec
 
 _NUDGE_SECONDS = 3.0
 _LOGIN_TRIES = 4
+_MARKER_ROOM = 26
+"""Characters that the command printing the marker takes at the most."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,14 @@ class ConsoleShell:
         """
         if not re.fullmatch(r"[ -&(-~]*", text):
             raise TransportError(f"not to be typed on a console: {text!r}")
-        room = self._spec.line_limit - len(f"printf %s '' >>{path}; ") - 28
-        if room < 8:
-            raise TransportError(f"{path} is too long for a console line of {self._spec.line_limit} characters")
+        # The path is said once: a console line of 70 characters (Darwin's) has no room for it beside the text.
+        self._check(self.run(f"F={shlex.quote(path)}", deadline), path)
+        room = self._spec.line_limit - len("printf %s '' >>$F; ") - _MARKER_ROOM
         pieces = [text[start : start + room] for start in range(0, len(text), room)]
         for piece in pieces:
             # A leading dash is no option of printf behind %s.
-            self._check(self.run(f"printf %s '{piece}' >>{path}", deadline), path)
-        self._check(self.run(f"echo >>{path}", deadline), path)
+            self._check(self.run(f"printf %s '{piece}' >>$F", deadline), path)
+        self._check(self.run("echo >>$F", deadline), path)
 
     @staticmethod
     def _check(answer: ShellAnswer, path: str) -> None:
