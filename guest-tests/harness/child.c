@@ -135,6 +135,12 @@ void rig_gate_wait_at(struct rig_at at, struct rig_gate *gate)
     must(at, n == 1, n == 0 ? "other side gone" : rig_errno_name(errno), "passed in time");
 }
 
+bool rig_gate_was_passed(const struct rig_gate *gate)
+{
+    struct pollfd watched = {.fd = gate->fd[0], .events = POLLIN};
+    return poll(&watched, 1, 0) == 1 && (watched.revents & POLLIN);
+}
+
 void rig_gate_close(struct rig_gate *gate)
 {
     close(gate->fd[0]);

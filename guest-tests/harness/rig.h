@@ -243,6 +243,7 @@ struct rig_gate {
 void rig_gate_init_at(struct rig_at at, struct rig_gate *gate);
 void rig_gate_pass_at(struct rig_at at, struct rig_gate *gate);
 void rig_gate_wait_at(struct rig_at at, struct rig_gate *gate);
+bool rig_gate_was_passed(const struct rig_gate *gate); /* now, without waiting; takes nothing */
 void rig_gate_close(struct rig_gate *gate);
 
 /* Waits till fd is readable (at its end, too) or writable; 5 s (scaled) at most. */

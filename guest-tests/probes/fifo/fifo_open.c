@@ -46,7 +46,8 @@ static void wait_for_other_end(int its_flags, int our_flags)
     rig_gate_init(&o.done);
     pid_t child = rig_spawn(open_it, &o);
     rig_gate_wait(&o.ready);
-    CHECK(rig_wait_blocked(child)); /* in open() */
+    CHECK(rig_wait_blocked(child));
+    CHECK(!rig_gate_was_passed(&o.done)); /* so it sleeps in open() */
     int fd;
     uint64_t start = rig_now_ns();
     CHECK_OK(fd = open("fifo", our_flags));
