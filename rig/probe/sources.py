@@ -12,8 +12,8 @@ from rig.errors import ManifestError
 from rig.probe.manifest import ProbeManifest
 
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
-_CASE = re.compile(r"^CASE\(\s*([a-z0-9_]+)\s*[,)]", re.MULTILINE)
-_PROBE = re.compile(r'^PROBE\(\s*"([^"]*)"\s*,\s*"([^"]*)"\s*\)', re.MULTILINE)
+_CASE = re.compile(r"^CASE\s*\(\s*([a-z0-9_]+)\s*[,)]", re.MULTILINE)
+_PROBE = re.compile(r'^PROBE\s*\(\s*"([^"]*)"\s*,\s*"([^"]*)"\s*\)', re.MULTILINE)
 _LIST_SECONDS = 30.0
 
 

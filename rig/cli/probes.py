@@ -1,0 +1,248 @@
+"""`rig probes`: what probes there are, compiling them, and checking them without a guest."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rig.errors import HostError, InputError, ToolchainError
+from rig.probe.manifest import CaseKind, ProbeManifest, find_case, load_manifests, select
+from rig.probe.sources import case_places
+from rig.probe.toolchain import Target
+from rig.spec.image import GuestOS
+
+if TYPE_CHECKING:
+    from rig.probe.abi import Report
+
+app = typer.Typer(help="Probes: list, show, compile, check.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Probes = Annotated[list[str] | None, typer.Argument(metavar="[PROBE]...", help="Probes or mechanisms; all without.")]
+
+
+class TargetChoice(StrEnum):
+    """What `--target` takes."""
+
+    LINUX = "linux"
+    DARWIN = "darwin"
+    ALL = "all"
+
+    @property
+    def targets(self) -> list[Target]:
+        """The targets meant."""
+        return list(Target) if self is TargetChoice.ALL else [Target.for_os(GuestOS(self.value))]
+
+
+@app.command("list")
+def list_probes(as_json: Json = False) -> None:
+    """List all probes."""
+    manifests = load_manifests()
+    if as_json:
+        typer.echo(json.dumps([_plain(manifest) for manifest in manifests], indent=1))
+        return
+    table = _table("probe", "mechanism", "cases", "timings", "OS", "summary")
+    for column in (2, 3):
+        table.columns[column].justify = "right"
+    for m in manifests:
+        systems = " ".join(m.systems)
+        timings = str(len(m.timings) or "")
+        table.add_row(m.probe, m.mechanism, str(len(m.cases)), timings, systems, escape(m.summary))
+    console = Console()
+    console.print(table)
+    cases = sum(len(m.cases) for m in manifests)
+    mechanisms = len({m.mechanism for m in manifests})
+    console.print(f"{len(manifests)} probes, {mechanisms} mechanisms, {cases} cases", highlight=False)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="CASE", help="probe.case, a case's own name if unique, or a probe.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a case means, where that is written, and what each OS is expected to do."""
+    manifests = load_manifests()
+    if probe := next((m for m in manifests if m.probe == name), None):
+        _show_probe(probe, as_json)
+        return
+    manifest, case = find_case(manifests, name)
+    spec = manifest.cases[case]
+    place = case_places(manifest).get(case)
+    if as_json:
+        found = {"probe": manifest.probe, "case": case, "mechanism": manifest.mechanism, **spec.model_dump(mode="json")}
+        typer.echo(json.dumps({**found, "at": str(place) if place else None}, indent=1))
+        return
+    table = _pairs()
+    table.add_row("case", f"[bold]{manifest.probe}.{case}[/]")
+    table.add_row("what", escape(spec.what))
+    table.add_row("source", escape(spec.source))
+    table.add_row("expected", ", ".join(f"{os.value} {spec.expected(os).value}" for os in GuestOS))
+    if spec.reason:
+        table.add_row("reason", escape(spec.reason))
+    table.add_row("kind", f"{spec.kind.value}, deadline {spec.deadline:g} s")
+    table.add_row("C", escape(str(place)) if place else "made by a macro: no line of its own")
+    table.add_row("manifest", escape(str(manifest.path)))
+    Console().print(table)
+
+
+@app.command()
+def build(
+    probes: Probes = None,
+    target: Annotated[TargetChoice, typer.Option(help="The guest's OS.")] = TargetChoice.ALL,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Copy them to DIR/linux and DIR/darwin.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile probes. What is compiled already is taken from the cache."""
+    from rig.probe.checkup import build_all
+
+    manifests = select(load_manifests(), probes or ())
+    built = build_all(manifests, target.targets, _say)
+    rows = [(kind.os.value, probe, path) for kind, found in built.items() for probe, path in sorted(found.items())]
+    if out is not None:
+        rows = [(os, probe, _copied(path, out / os / probe)) for os, probe, path in rows]
+    if as_json:
+        typer.echo(
+            json.dumps([{"target": os, "probe": probe, "path": str(path)} for os, probe, path in rows], indent=1)
+        )
+        return
+    table = _table("target", "probe", "KB", "executable")
+    table.columns[2].justify = "right"
+    table.columns[3].overflow = "fold"
+    for os, probe, path in rows:
+        table.add_row(os, probe, f"{path.stat().st_size / 1024:.0f}", escape(str(path)))
+    Console().print(table)
+
+
+@app.command()
+def check(
+    probes: Probes = None,
+    exports: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="Hold imports against this libSystem: an SDK's directory, a dylib, a .tbd or a list of names.",
+        ),
+    ] = None,
+    update_fixture: Annotated[
+        bool, typer.Option("--update-fixture", help="Record what these libSystems have of the names probes import.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compile all probes, hold them against their manifests, and see that every Darwin would load them."""
+    from rig.probe import libsystem
+    from rig.probe.checkup import build_all, checkup
+    from rig.probe.exports import read_exports
+
+    manifests = load_manifests()
+    if update_fixture and probes:
+        raise InputError("--update-fixture is for all probes at once", hint="Leave the probes' names out.")
+    lists = {name: read_exports(path) for name, path in map(_named_path, exports or ())}
+    fixture = libsystem.load_fixture()
+    chosen = select(manifests, probes or ())
+    built = build_all(chosen, list(Target), _say)
+    if update_fixture:
+        imports = checkup(chosen, built, None).imports
+        fixture = libsystem.update_fixture(fixture, lists, imports)
+        _say(f"wrote {libsystem.write_fixture(fixture)}")
+    if lists and not update_fixture:
+        symbols = libsystem.Symbols.given(lists, fixture)
+    else:
+        symbols = libsystem.Symbols.recorded(fixture, str(libsystem.fixture_path()))
+    found = checkup(chosen, built, symbols if symbols.lists else None)
+    if as_json:
+        typer.echo(json.dumps({"lists": list(symbols.lists), **asdict(found)}, indent=1))
+    else:
+        _print_checkup(found.reports, symbols.lists)
+    if found.faults:
+        count = f"{len(found.faults)} faults" if len(found.faults) > 1 else "1 fault"
+        raise ToolchainError(f"{count} in the probes:\n" + "\n".join(f"  {fault}" for fault in found.faults))
+
+
+def _print_checkup(reports: Sequence[Report], lists: Iterable[str]) -> None:
+    table = _table("probe", "target", "KB", "strong", "weak", "")
+    for column in (2, 3, 4):
+        table.columns[column].justify = "right"
+    for report in reports:
+        darwin = report.target is Target.DARWIN
+        imports = (str(len(report.strong)), str(len(report.weak))) if darwin else ("", "")
+        verdict = "[red]faults[/]" if report.faults else "[green]fit[/]"
+        table.add_row(report.probe, report.target.os.value, f"{report.size / 1024:.0f}", *imports, verdict)
+    console = Console()
+    console.print(table)
+    against = ", ".join(lists) or "nothing: no libSystem is recorded here, so give one (--exports)"
+    console.print(f"imports held against {against}", highlight=False)
+
+
+def _show_probe(manifest: ProbeManifest, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_plain(manifest), indent=1))
+        return
+    console = Console()
+    pairs = _pairs()
+    pairs.add_row("probe", f"[bold]{manifest.probe}[/] version {escape(manifest.version)}: {escape(manifest.summary)}")
+    pairs.add_row("sources", escape(", ".join(map(str, manifest.source_paths))))
+    console.print(pairs)
+    table = _table("case", *(os.value for os in GuestOS), "kind", "what")
+    for name, spec in manifest.cases.items():
+        expected = (spec.expected(os).value for os in GuestOS)
+        table.add_row(name, *expected, "" if spec.kind is CaseKind.FUNCTIONAL else spec.kind.value, escape(spec.what))
+    console.print(table)
+
+
+def _plain(manifest: ProbeManifest) -> dict[str, Any]:
+    """A manifest as JSON holds it."""
+    return {
+        **manifest.model_dump(mode="json"),
+        "systems": list(manifest.systems),
+        "kinds": Counter(case.kind.value for case in manifest.cases.values()),
+        "path": str(manifest.path),
+    }
+
+
+def _named_path(given: str) -> tuple[str, Path]:
+    """`NAME=PATH`, or a path that gives its own name."""
+    name, equals, rest = given.partition("=")
+    if not equals or Path(given).exists():
+        name, rest = re.sub(r"[^a-z0-9._-]+", "-", Path(given).stem.lower()).strip("-.") or "given", given
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise InputError(f"--exports: found the name {name!r}", hint="A name has small letters, digits, `.`, `_`, `-`.")
+    return name, Path(rest).expanduser()
+
+
+def _copied(source: Path, to: Path) -> Path:
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, to)
+        to.chmod(0o755)
+    except OSError as fault:
+        raise HostError(f"cannot write {to}: {fault.strerror or fault}") from fault
+    return to
+
+
+def _say(words: str) -> None:
+    """Progress goes to stderr: stdout may be read by a machine."""
+    Console(stderr=True).print(escape(words), style="dim", highlight=False, soft_wrap=True)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(*headings, box=None, header_style="bold", pad_edge=False)
+    table.columns[0].no_wrap = True
+    return table
+
+
+def _pairs() -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table

@@ -1,0 +1,72 @@
+"""What can be held against probes without a guest: that they agree with their manifests, that they will load."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.errors import ManifestError
+from rig.probe import abi
+from rig.probe.libsystem import Symbols
+from rig.probe.manifest import ProbeManifest, compare
+from rig.probe.sources import case_places, declared, listed_names, unclaimed
+from rig.probe.toolchain import Say, Target, build
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What was found."""
+
+    reports: tuple[abi.Report, ...]
+    faults: tuple[str, ...]
+    """In words, each with the probe it is about. Empty: all is well."""
+
+    @property
+    def imports(self) -> frozenset[str]:
+        """Every name that a Darwin probe imports."""
+        return frozenset(name for report in self.reports for name in (*report.strong, *report.weak))
+
+
+def build_all(manifests: Sequence[ProbeManifest], targets: Iterable[Target], say: Say) -> dict[Target, dict[str, Path]]:
+    """`build` for several targets at once. Raises what `build` raises."""
+    targets = list(targets)
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return dict(zip(targets, pool.map(lambda target: build(manifests, target, say), targets), strict=True))
+
+
+def checkup(
+    manifests: Sequence[ProbeManifest], built: Mapping[Target, Mapping[str, Path]], symbols: Symbols | None
+) -> Checkup:
+    """Look at every executable and its manifest. Without `symbols` imports are not judged."""
+    reports = [
+        abi.check(manifest.probe, executables[manifest.probe], target, symbols)
+        for manifest in manifests
+        for target, executables in built.items()
+    ]
+    faults = [f"{report.probe} for {report.target} {fault}" for report in reports for fault in report.faults]
+    for manifest in manifests:
+        faults += _disagreements(manifest, built.get(Target.LINUX, {}).get(manifest.probe))
+    faults += [f"{path}: no manifest beside it names this file under `sources`" for path in unclaimed(manifests)]
+    return Checkup(tuple(reports), tuple(faults))
+
+
+def _disagreements(manifest: ProbeManifest, executable: Path | None) -> Iterator[str]:
+    said = declared(manifest)
+    if said is None:
+        yield f"{manifest.probe}: no source has its PROBE({manifest.probe!r}, {manifest.version!r})"
+    elif said != (manifest.probe, manifest.version):
+        wanted = (manifest.probe, manifest.version)
+        yield f"{manifest.path}: says {' version '.join(wanted)}, PROBE() in the C says {' version '.join(said)}"
+    try:
+        # Where the probe cannot run, the C is read instead: the same answer, unless a macro makes cases.
+        compare(manifest, listed_names(executable) if executable and _runs_here() else list(case_places(manifest)))
+    except ManifestError as fault:
+        yield fault.message
+
+
+def _runs_here() -> bool:
+    return sys.platform == "linux" and platform.machine() == "x86_64"
