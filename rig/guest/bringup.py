@@ -166,11 +166,18 @@ def _reach(guest: Guest, boot: Boot) -> None:
 
 
 def _install_key(guest: Guest, line: str) -> None:
-    path = guest.stored.spec.ssh.authorized_keys
-    parent = path.rpartition("/")[0]
+    """Put the rig's public key where the guest's SSH server looks for it, by the root shell on the console."""
+    ssh = guest.stored.spec.ssh
     shell = guest.shell()
     deadline = guest.deadline(_LOGIN_SECONDS)
     shell.log_in(deadline)
+    path = ssh.authorized_keys
+    if not path.startswith("/"):
+        home = shell.run(f"echo ~{ssh.user}", deadline).output.strip()
+        if not home.startswith("/"):
+            raise TransportError(f"the guest does not know {ssh.user}'s home directory: {home!r}")
+        path = f"{home.rstrip('/')}/{path}"
+    parent = path.rpartition("/")[0]
     for command in (f"mkdir -p {parent}", f"chmod 700 {parent}"):
         answer = shell.run(command, deadline)
         if answer.status != 0:

@@ -150,8 +150,9 @@ class SshSpec(Spec):
 
     user: str = "root"
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    authorized_keys: str = "/root/.ssh/authorized_keys"
-    """Where the rig's own public key is put over the console when the user gave no key."""
+    authorized_keys: str = ".ssh/authorized_keys"
+    """Where the rig's own public key is put over the console when the user gave no key; below the user's home directory
+    (Darwin's root lives in /var/root, others' in /root) unless it begins with a slash."""
     key: str | None = None
     """Private key file given at import; the rig's own key is used without one."""
 
