@@ -49,7 +49,7 @@ class MachineSpec(Spec):
     firmware: Firmware = Firmware.BIOS
     """bios: SeaBIOS. uefi: OVMF, its code read-only and a private copy of its variables."""
     firmware_serial: bool = False
-    """For bios: what firmware and loader write on the text screen goes to the serial line, too, and keys come from it."""
+    """For bios: the text screen of firmware and loader goes to the serial line, too, and keys come from it."""
     disk: Literal["ahci", "ide"] = "ahci"
     """The controller of the boot disk. Darwin has no virtio."""
     nic: Literal["e1000-82545em", "e1000", "rtl8139", "pcnet", "none"] = "e1000-82545em"
