@@ -10,11 +10,14 @@
 /* Hidden: they are this program's alone, and never take the place of libSystem's within libSystem. */
 #define OWN __attribute__((visibility("hidden"), used))
 
-/* rep movsb and rep stosb: a plain loop here would be compiled into a call of the very function it defines. */
+/* String instructions: a plain loop here would be compiled into a call of the very function it defines. By words
+ * first, since an emulated CPU takes each step by itself. */
 OWN void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
     void *result = to;
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+    size_t words = n / 8, rest = n % 8;
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) : : "memory");
     return result;
 }
 
@@ -31,7 +34,10 @@ OWN void *memmove(void *to, const void *from, size_t n)
 OWN void *memset(void *to, int byte, size_t n)
 {
     void *result = to;
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(byte) : "memory");
+    size_t words = n / 8, rest = n % 8;
+    unsigned long pattern = (unsigned char)byte * 0x0101010101010101ul;
+    __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(pattern) : "memory");
     return result;
 }
 

@@ -138,30 +138,42 @@ static void whole_line(struct rig_relay *relay, char *text, size_t length)
     }
 }
 
-static void add_byte(struct rig_relay *relay, char byte)
+static void add_part(struct rig_relay *relay, const char *data, size_t length)
 {
-    if (byte == '\n') {
-        if (!relay->skipping) {
-            relay->buffer[relay->length] = '\n';
-            whole_line(relay, relay->buffer, relay->length);
-        }
-        relay->length = 0;
-        relay->skipping = false;
-    } else if (!relay->skipping) {
-        relay->buffer[relay->length++] = byte;
-        if (relay->length == RIG_LINE_MAX - 1) {
-            say_rubbish(relay, relay->buffer, relay->length);
-            relay->skipping = true;
-        }
+    if (relay->skipping)
+        return;
+    if (relay->length + length >= RIG_LINE_MAX) {
+        say_rubbish(relay, relay->buffer, relay->length);
+        relay->skipping = true;
+        return;
     }
+    memcpy(relay->buffer + relay->length, data, length);
+    relay->length += length;
+}
+
+static void end_line(struct rig_relay *relay)
+{
+    if (!relay->skipping) {
+        relay->buffer[relay->length] = '\n';
+        whole_line(relay, relay->buffer, relay->length);
+    }
+    relay->length = 0;
+    relay->skipping = false;
 }
 
 void rig_relay_feed(struct rig_relay *relay, const char *data, size_t length)
 {
-    if (!relay->buffer)
-        return;
-    for (size_t i = 0; i < length; i++)
-        add_byte(relay, data[i]);
+    while (relay->buffer && length > 0) {
+        const char *newline = memchr(data, '\n', length);
+        size_t part = newline ? (size_t)(newline - data) : length;
+        add_part(relay, data, part);
+        if (newline) {
+            end_line(relay);
+            part++;
+        }
+        data += part;
+        length -= part;
+    }
 }
 
 void rig_relay_finish(struct rig_relay *relay)

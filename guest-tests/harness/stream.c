@@ -119,6 +119,8 @@ void rig_line_send(struct rig_line *line)
 
 void rig_control(const char *verb, const char *format, ...)
 {
+    if (!rig_options.case_name)
+        return; /* the parent has nobody to tell */
     int saved = errno;
     char text[480];
     int n = snprintf(text, sizeof text, "\n\x02%s\t", verb);

@@ -215,44 +215,83 @@ CASE(bad_control_pointer_on_send)
     CHECK_ERRNO(read(pair[1], &byte, 1), EAGAIN); /* nothing was sent */
 }
 
-/* F send_a_lot */
-CASE(receiver_at_its_descriptor_limit)
+static void limit_descriptors(rlim_t most)
 {
-    enum { SENT = 8 };
-    int pair[2], fds[SENT];
     struct rlimit limit;
-    socket_pair(pair);
-    int reader = writer_in_flight(pair[0]);
-    CHECK_EQ_INT(take_fds(pair[1], 0, MSG_PEEK).n, 1);
-    for (int i = 0; i < SENT; i++)
-        fds[i] = 0;
-    CHECK_EQ_INT(send_fds(pair[0], '2', fds, SENT), 1);
-    CHECK_EQ_INT(write(pair[0], "3", 1), 1);
-    int before = open_fds();
     REQUIRE_OK(getrlimit(RLIMIT_NOFILE, &limit));
-    limit.rlim_cur = (rlim_t)before; /* none is free: numbers were given from the lowest */
+    limit.rlim_cur = most;
     REQUIRE_OK(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+enum { SENT = 8 };
+
+/* Three messages: one that carries the only write end of a pipe, one with SENT rights, one without; returns the
+ * pipe's read end. */
+static int send_three(int to)
+{
+    int fds[SENT] = {0};
+    int reader = writer_in_flight(to);
+    CHECK_EQ_INT(send_fds(to, '2', fds, SENT), 1);
+    CHECK_EQ_INT(write(to, "3", 1), 1);
+    return reader;
+}
+
+/* With no descriptor free, the first message's rights are dropped; then there is room again. */
+static void take_three(int from, int reader, rlim_t room_again)
+{
     CHECK_ERRNO(dup(0), EMFILE);
-    struct taken first = take_fds(pair[1], SENT, 0);
+    int before = open_fds();
+    struct taken taken = take_fds(from, SENT, 0);
     int why = errno;
+    CHECK_EQ_INT(taken.count, 0);
     CHECK_EQ_INT(open_fds(), before);
-    CHECK_EQ_INT(first.count, 0);
 #ifdef __APPLE__
-    /* unp_externalize: EMSGSIZE, all rights discarded */
-    CHECK_EQ_INT(first.n, -1);
+    /* unp_externalize: EMSGSIZE, all rights discarded; the data comes with the next read */
+    CHECK_EQ_INT(taken.n, -1);
     CHECK_EQ_STR(rig_errno_name(why), "EMSGSIZE");
+    taken = take_fds(from, SENT, 0);
 #else
     (void)why;
-    CHECK_EQ_INT(first.n, 1);
-    CHECK_EQ_INT(first.flags & MSG_CTRUNC, MSG_CTRUNC);
+    CHECK_EQ_INT(taken.flags & MSG_CTRUNC, MSG_CTRUNC);
 #endif
+    CHECK_EQ_INT(taken.n, 1);
+    CHECK_EQ_INT(taken.bytes[0], 'f');
+    CHECK_EQ_INT(taken.count, 0);
     CHECK(pipe_at_end(reader));
-    limit.rlim_cur += 64;
-    CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
-    struct taken second = take_fds(pair[1], SENT, 0);
+    limit_descriptors(room_again);
+    taken = take_fds(from, SENT, 0);
+    CHECK_EQ_INT(taken.bytes[0], '2');
+    CHECK_EQ_INT(taken.count, SENT); /* what came after was not harmed */
+    for (size_t i = 0; i < taken.count; i++)
+        CHECK_OK(close(taken.fds[i]));
+}
+
+/* F send_a_lot: every descriptor that the limit allows is in use */
+CASE(receiver_at_its_descriptor_limit)
+{
+    enum { LIMIT = 64 };
+    int pair[2];
+    socket_pair(pair);
+    limit_descriptors(LIMIT);
+    int reader = send_three(pair[0]);
+    while (dup(0) != -1) {
+    }
+    CHECK_EQ_INT(open_fds(), LIMIT);
+    take_three(pair[1], reader, LIMIT + 2 * SENT);
+}
+
+/* The limit is lowered to what is open now, so that the process's table is larger than the limit. xnu's fdavail()
+ * then counts the table's free places beyond the limit, fdalloc() refuses them, and unp_externalize() panics:
+ * "unp_externalize:fdalloc" (seen on 20.5). Set RIG_DANGEROUS to see it. */
+CASE(limit_below_the_descriptor_table)
+{
 #ifdef __APPLE__
-    if (second.n == 1 && second.count == 0) /* the data of the refused message comes first */
-        second = take_fds(pair[1], SENT, 0);
+    if (!getenv("RIG_DANGEROUS"))
+        SKIP("panics this kernel: fdavail() overlooks the limit, bsd/kern/kern_descrip.c");
 #endif
-    CHECK_EQ_INT(second.count, SENT); /* what came after was not harmed */
+    int pair[2];
+    socket_pair(pair);
+    int reader = send_three(pair[0]);
+    limit_descriptors((rlim_t)open_fds());
+    take_three(pair[1], reader, 64);
 }
