@@ -116,12 +116,10 @@ def build(
             json.dumps([{"target": os, "probe": probe, "path": str(path)} for os, probe, path in rows], indent=1)
         )
         return
-    table = _table("target", "probe", "KB", "executable")
-    table.columns[2].justify = "right"
-    table.columns[3].overflow = "fold"
+    console = Console()
     for os, probe, path in rows:
-        table.add_row(os, probe, f"{path.stat().st_size / 1024:.0f}", escape(str(path)))
-    Console().print(table)
+        size = f"{path.stat().st_size / 1024:.0f} KB"
+        console.print(f"{os:6}  {probe:12}  {size:>7}  {escape(str(path))}", soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import ManifestError
-from rig.probe import abi
+from rig.probe import abi, zig
 from rig.probe.libsystem import Symbols
 from rig.probe.manifest import ProbeManifest, compare
 from rig.probe.sources import case_places, declared, listed_names, unclaimed
@@ -33,9 +33,10 @@ class Checkup:
 
 def build_all(manifests: Sequence[ProbeManifest], targets: Iterable[Target], say: Say) -> dict[Target, dict[str, Path]]:
     """`build` for several targets at once. Raises what `build` raises."""
-    targets = list(targets)
-    with ThreadPoolExecutor(len(targets)) as pool:
-        return dict(zip(targets, pool.map(lambda target: build(manifests, target, say), targets), strict=True))
+    targets, calls = list(targets), zig.Calls()
+    with ThreadPoolExecutor(len(targets)) as pool, calls.stopped_on_error():
+        found = pool.map(lambda target: build(manifests, target, say, calls=calls), targets)
+        return dict(zip(targets, found, strict=True))
 
 
 def checkup(

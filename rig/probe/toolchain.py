@@ -68,25 +68,28 @@ def build(
     *,
     harness: Path | None = None,
     cache: Cache | None = None,
+    calls: zig.Calls | None = None,
 ) -> dict[str, Path]:
     """Compile what the cache lacks; returns each probe's executable by the probe's name.
 
-    `say` gets a line when something is going to take time.
+    `say` gets a line when something is going to take time. `calls` lets a caller stop it from another thread.
 
     Raises `ToolchainError` with the compiler's words on every probe that does not compile, `ManifestError` for a
     source that is gone, `HostError` when the compiler or the cache cannot be used.
     """
-    return _Build(target, say, harness or paths.harness_dir(), cache or Cache()).run(list(manifests))
+    making = _Build(target, say, harness or paths.harness_dir(), cache or Cache(), calls or zig.Calls())
+    return making.run(list(manifests))
 
 
 class _Build:
     """One call of `build`."""
 
-    def __init__(self, target: Target, say: Say, harness: Path, cache: Cache) -> None:
+    def __init__(self, target: Target, say: Say, harness: Path, cache: Cache, calls: zig.Calls) -> None:
         self.target = target
         self.say = say
         self.harness = harness
         self.cache = cache
+        self.calls = calls
 
     def run(self, manifests: Sequence[ProbeManifest]) -> dict[str, Path]:
         digests = {m.probe: self.probe_digest(m) for m in manifests}
@@ -108,7 +111,7 @@ class _Build:
             f"compiling {len(missing)} probe{'s' if len(missing) != 1 else ''} for {self.target}"
             + (" (the first time takes about a minute: the C library is built, too)" if first else "")
         )
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool, self.calls.stopped_on_error():
             objects = self.harness_objects(pool)
 
             def one(manifest: ProbeManifest) -> str:
@@ -161,6 +164,7 @@ class _Build:
             ["-target", self.target, *_COMPILE, *maps, "-I", str(harness), *arguments],
             cwd=cwd,
             cache=self.cache.root / "zig",
+            calls=self.calls,
         )
 
     @cached_property

@@ -6,7 +6,9 @@ import importlib.metadata
 import importlib.util
 import os
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -42,40 +44,76 @@ def binary() -> Path:
     raise _absent()
 
 
-def compile_c(arguments: Sequence[str], *, cwd: Path, cache: Path) -> None:
-    """Run `zig cc` in `cwd`, with the compiler's own caches below `cache`.
+class Calls:
+    """Compiler calls that end together: those under way are stopped, and no further one starts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    @contextmanager
+    def stopped_on_error(self) -> Iterator[None]:
+        """Stop them when the block is left by an exception, Ctrl-C included: else the threads that wait for the
+        compiler would hold their caller until it is done."""
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._stopped = True
+                for call in self._running:
+                    call.terminate()
+            raise
+
+    def run(self, command: Sequence[str], *, cwd: Path, env: dict[str, str]) -> tuple[int, bytes]:
+        """Exit code and all output. Raises `OSError`, `subprocess.TimeoutExpired`, `HostError` once stopped."""
+        with self._lock:
+            if self._stopped:
+                raise HostError("the compilation was stopped")
+            call = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            self._running.add(call)
+        try:
+            with call:
+                try:
+                    output, _ = call.communicate(timeout=_SECONDS)
+                except BaseException:
+                    call.kill()
+                    raise
+        finally:
+            with self._lock:
+                self._running.discard(call)
+        return call.returncode, output
+
+
+def compile_c(arguments: Sequence[str], *, cwd: Path, cache: Path, calls: Calls | None = None) -> None:
+    """Run `zig cc` in `cwd`, with the compiler's own caches below `cache`, as one of `calls`.
 
     Raises `ToolchainError` with the compiler's words, `HostError` when it cannot run or the disk is full.
     """
     command = [str(binary()), "cc", *arguments]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {
-        "ZIG_GLOBAL_CACHE_DIR": str(cache / "global"),
-        "ZIG_LOCAL_CACHE_DIR": str(cache / "local"),
-    }
+    environment |= {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
     try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_SECONDS,
-            check=False,
-        )
+        code, output = (calls or Calls()).run(command, cwd=cwd, env=environment)
     except subprocess.TimeoutExpired as fault:
         raise HostError(f"the C compiler did not end within {_SECONDS:.0f} s") from fault
     except OSError as fault:
         raise HostError(f"the C compiler {command[0]} does not run: {fault.strerror}", hint=_REINSTALL) from fault
-    if done.returncode == 0:
+    if code == 0:
         return
-    words = _clipped(done.stdout.decode("utf-8", "replace").strip())
+    words = _clipped(output.decode("utf-8", "replace").strip())
     if "NoSpaceLeft" in words or "No space left" in words:
         raise HostError(f"the disk that holds {cache} is full", hint="Free some space there, or set RIG_HOME.")
-    if done.returncode < 0:
-        raise HostError(f"the C compiler was ended by signal {-done.returncode}; {words or 'it said nothing'}")
-    raise ToolchainError(words or f"the C compiler ended with {done.returncode}, saying nothing")
+    if code < 0:
+        raise HostError(f"the C compiler was ended by signal {-code}; {words or 'it said nothing'}")
+    raise ToolchainError(words or f"the C compiler ended with {code}, saying nothing")
 
 
 _REINSTALL = "pip install --force-reinstall ziglang"

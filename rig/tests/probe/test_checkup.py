@@ -54,7 +54,9 @@ def test_cases_are_asked_of_the_program_where_it_runs_and_read_from_the_c_elsewh
 def test_both_targets_are_built_at_once(workshop: Workshop, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     workshop.probe()
     monkeypatch.setattr(
-        room, "build", lambda found, target, say: build(found, target, say, harness=workshop.harness, cache=cache)
+        room,
+        "build",
+        lambda found, target, say, calls: build(found, target, say, harness=workshop.harness, cache=cache, calls=calls),
     )
     built = room.build_all(workshop.load(), Target, lambda _: None)
     assert [path.read_bytes()[:4] for target in Target for path in built[target].values()] == [

@@ -49,7 +49,7 @@ def sdk(tmp_path: Path, cache: Cache) -> Path:
     """A root with a libSystem that re-exports a part of itself, as Darwin's does."""
     lib = tmp_path / "sdk" / "usr" / "lib"
     (lib / "system").mkdir(parents=True)
-    (tmp_path / "part.c").write_text("int part(void) { return 1; }\n")
+    (tmp_path / "part.c").write_text('int part(void) { return 1; }\nint order __asm__("$ld$hide$os10.4$_part");\n')
     (tmp_path / "whole.c").write_text("extern int part(void);\nint whole(void) { return part(); }\n")
     part, whole = lib / "system" / "libpart.dylib", lib / "libSystem.B.dylib"
     for library, name, sources in (
@@ -69,7 +69,18 @@ def sdk(tmp_path: Path, cache: Cache) -> Path:
 def test_an_sdk_exports_what_its_libsystem_and_its_parts_do(sdk: Path) -> None:
     assert {"_whole", "_part"} <= read_exports(sdk)
     assert read_exports(sdk) == read_exports(sdk / "usr/lib") == read_exports(sdk / "usr/lib/libSystem.B.dylib")
-    assert "_whole" not in read_exports(sdk / "usr/lib/system/libpart.dylib")
+    part = read_exports(sdk / "usr/lib/system/libpart.dylib")
+    assert "_whole" not in part
+    assert [name for name in read_exports(sdk) | part if name.startswith("$ld$")] == []
+
+
+def test_a_library_for_another_machine_is_named(sdk: Path) -> None:
+    library = sdk / "usr/lib/system/libpart.dylib"
+    data = bytearray(library.read_bytes())
+    data[4:8] = (0x0100000C).to_bytes(4, "little")  # CPU_TYPE_ARM64
+    library.write_bytes(data)
+    with pytest.raises(InputError, match="has no x86_64 part"):
+        read_exports(library)
 
 
 def test_a_part_that_is_not_there_is_left_out(sdk: Path) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from rig.errors import HostError, ManifestError, ToolchainError
@@ -237,3 +241,37 @@ def test_two_that_build_at_once_compile_once(workshop: Workshop, cache: Cache, c
     assert found[0] == found[1]
     assert sorted(calls.names) == ["main.c", "main.o"]
     assert sum(words.startswith("compiling") for words in said) == 1
+
+
+@pytest.fixture
+def stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A compiler that does not end; each call leaves its process number in this directory."""
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    fake = tmp_path / "zig"
+    fake.write_text(f"#!/bin/sh\ntouch {pids}/$$\nexec sleep 60\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(zig, "binary", lambda: fake)
+    return pids
+
+
+def test_an_interrupted_build_stops_the_compiler_and_starts_it_no_more(
+    workshop: Workshop, cache: Cache, stuck: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(20):
+        (workshop.harness / f"more{n}.c").write_text("\n")
+    workshop.probe()
+
+    class Pool(ThreadPoolExecutor):
+        def map(self, *work: Any, **more: Any) -> Any:
+            super().map(*work, **more)
+            while not list(stuck.iterdir()):
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(toolchain, "ThreadPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        made(workshop, cache)
+    pids = [int(path.name) for path in stuck.iterdir()]
+    assert 1 <= len(pids) <= (os.cpu_count() or 1)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
