@@ -6,7 +6,6 @@ the guest's factor scales it: no layer below invents a time-out of its own.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -25,11 +24,6 @@ class Deadline:
         span = seconds * factor
         return cls(time.monotonic() + span, span)
 
-    @classmethod
-    def never(cls) -> Self:
-        """A deadline that does not pass."""
-        return cls(math.inf, math.inf)
-
     @property
     def remaining(self) -> float:
         """Seconds left, never negative."""
@@ -43,7 +37,7 @@ class Deadline:
     @property
     def elapsed(self) -> float:
         """Seconds since it was made."""
-        return self.total - (self.at - time.monotonic()) if math.isfinite(self.total) else 0.0
+        return self.total - (self.at - time.monotonic())
 
     def slice(self, seconds: float) -> float:
         """The smaller of `seconds` and what is left: the time-out of one blocking step."""

@@ -20,11 +20,16 @@ RigError                    anything the rig can say in one sentence
 
 from __future__ import annotations
 
+import shlex
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 EXIT_INPUT = 2
 """Exit code of every error the rig can name (bad input, absent tool, guest that never boots)."""
+
+_SHOWN_LINES = 12
+"""Lines of each log that a guest's error shows; the whole logs are files."""
 
 
 class RigError(Exception):
@@ -63,6 +68,16 @@ class ImageError(RigError):
     """An image is absent, damaged or not what it claims to be."""
 
 
+def exit_words(code: int) -> str:
+    """How a process ended, in words; `code` as `subprocess` gives it, negative for a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"  # a real-time signal has no name of its own
+
+
 class LaunchError(RigError):
     """QEMU did not start."""
 
@@ -73,8 +88,9 @@ class LaunchError(RigError):
         self.exit_code = exit_code
         self.output = output
         words = f"\n  QEMU said: {output.strip()}" if output.strip() else ""
-        code = "" if exit_code is None else f" (exit code {exit_code})"
-        super().__init__(f"{message}{code}{words}\n  command: {' '.join(command)}", hint=hint)
+        code = "" if exit_code is None else f" ({exit_words(exit_code)})"
+        called = f"\n  command: {shlex.join(command)}" if command else ""
+        super().__init__(f"{message}{code}{words}{called}", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -101,9 +117,14 @@ class GuestError(RigError):
         super().__init__(message, hint=hint)
 
     def __str__(self) -> str:
-        tail = self.evidence.console.rstrip()
-        shown = "\n".join("    | " + line for line in tail.splitlines()[-12:])
-        return super().__str__() + (f"\n  the console's last lines:\n{shown}" if shown else "")
+        told = super().__str__()
+        for label, text in (
+            ("the console's last lines", self.evidence.console),
+            ("QEMU's last lines", self.evidence.qemu_output),
+        ):
+            shown = "".join(f"\n    | {line}" for line in text.rstrip().splitlines()[-_SHOWN_LINES:])
+            told += f"\n  {label}:{shown}" if shown else ""
+        return told + (f"\n  the screen: {self.evidence.screenshot}" if self.evidence.screenshot else "")
 
 
 class BootError(GuestError):

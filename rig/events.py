@@ -1,6 +1,6 @@
 """What happened, and when: the one stream that logs, progress bars and reports listen to.
 
-An event is a name (dotted, past tense or a state), a wall time, a monotonic time and plain data that JSON can hold.
+An event is a name (dotted, past tense or a state), a wall time and plain data that JSON can hold.
 Listeners never change what happens: one that raises is dropped and its fault is told to the others.
 """
 
@@ -20,16 +20,16 @@ Listener = Callable[["Event"], None]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened. `at` is seconds since the epoch, `mono` seconds on the monotonic clock."""
+    """One thing that happened. `at` is seconds since the epoch."""
 
     name: str
     data: dict[str, Any] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
-    mono: float = field(default_factory=time.monotonic)
 
     def to_json(self) -> str:
-        """One line of JSON, without the newline."""
-        return json.dumps({"at": round(self.at, 6), "event": self.name, **self.data}, default=str, ensure_ascii=True)
+        """One line of JSON, without the newline. Data called `at` or `event` gives way to the event's own."""
+        envelope = {"at": round(self.at, 6), "event": self.name}
+        return json.dumps(envelope | self.data | envelope, default=str, ensure_ascii=True)
 
 
 class Events:
@@ -39,7 +39,7 @@ class Events:
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
 
-    def emit(self, name: str, **data: Any) -> Event:
+    def emit(self, name: str, /, **data: Any) -> Event:
         """Tell all listeners; returns the event."""
         event = Event(name, data)
         with self._lock:
@@ -47,8 +47,10 @@ class Events:
                 try:
                     listener(event)
                 except Exception as fault:
-                    self._listeners.remove(listener)
-                    self.emit("listener.dropped", listener=repr(listener), fault=repr(fault))
+                    # It may be gone already: taken away by itself, or dropped while it listened to an event of its own.
+                    if listener in self._listeners:
+                        self._listeners.remove(listener)
+                        self.emit("listener.dropped", listener=repr(listener), fault=repr(fault))
         return event
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -64,10 +66,10 @@ class Events:
         return stop
 
     @contextmanager
-    def step(self, name: str, **data: Any) -> Iterator[dict[str, Any]]:
+    def step(self, name: str, /, **data: Any) -> Iterator[dict[str, Any]]:
         """Emit `name.started` and `name.ended`/`name.failed` round a block, with its seconds.
 
-        The yielded dict's entries go into the closing event.
+        The yielded dict's entries go into the closing event, over those of the opening one.
         """
         self.emit(f"{name}.started", **data)
         begun = time.monotonic()
@@ -75,9 +77,10 @@ class Events:
         try:
             yield found
         except BaseException as fault:
-            self.emit(f"{name}.failed", **data, **found, seconds=time.monotonic() - begun, fault=str(fault))
+            words = str(fault) or type(fault).__name__  # a KeyboardInterrupt has no words
+            self.emit(f"{name}.failed", **{**data, **found, "seconds": time.monotonic() - begun, "fault": words})
             raise
-        self.emit(f"{name}.ended", **data, **found, seconds=time.monotonic() - begun)
+        self.emit(f"{name}.ended", **{**data, **found, "seconds": time.monotonic() - begun})
 
 
 class EventFile:

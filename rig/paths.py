@@ -12,7 +12,11 @@ from pathlib import Path
 
 import platformdirs
 
+from rig.errors import HostError, InputError
+
 _PACKAGE = Path(__file__).resolve().parent
+_SCRATCH_LIMIT = 103 - len("/rig-xxxxxxxx/console.sock")
+"""Bytes of a scratch directory's path: sun_path (macOS 103, Linux 107) less what the rig puts behind it."""
 
 
 def data_root() -> Path:
@@ -36,10 +40,17 @@ def harness_dir() -> Path:
     return data_root() / "guest-tests" / "harness"
 
 
+def _absolute(value: str, variable: str) -> Path:
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as fault:
+        raise InputError(f"{variable}={value}: {fault}", hint="Give an absolute path.") from fault
+
+
 def _home(kind: str) -> Path:
     home = os.environ.get("RIG_HOME")
     if home:
-        return Path(home).expanduser().absolute() / kind
+        return _absolute(home, "RIG_HOME") / kind
     dirs = platformdirs.PlatformDirs("puredarwin-rig", appauthor=False)
     return {
         "cache": dirs.user_cache_path,
@@ -70,11 +81,36 @@ def state_dir() -> Path:
 
 
 def scratch_parent() -> Path:
-    """Where overlays and sockets of one guest go: short, because a socket's path holds 107 bytes at most."""
-    return Path(os.environ.get("RIG_SCRATCH", tempfile.gettempdir()))
+    """Where overlays and sockets of one guest go: `RIG_SCRATCH`, else the system's temporary directory.
+
+    A socket's path holds 103 bytes at most, so a temporary directory too deep for that gives way to /tmp. Raises
+    `InputError` for a `RIG_SCRATCH` that is no directory or too deep.
+    """
+    given = os.environ.get("RIG_SCRATCH")
+    if not given:
+        usual = Path(tempfile.gettempdir()).absolute()
+        return usual if _fits(usual) else Path("/tmp")  # noqa: S108  (what is made there has a random name)
+    path = _absolute(given, "RIG_SCRATCH")
+    if not path.is_dir():
+        raise InputError(f"RIG_SCRATCH={given}: no such directory", hint="Make it, or unset RIG_SCRATCH.")
+    if not _fits(path):
+        raise InputError(
+            f"RIG_SCRATCH={given}: too long by {len(os.fsencode(path)) - _SCRATCH_LIMIT} bytes for a socket's path",
+            hint="Give a shorter path.",
+        )
+    return path
+
+
+def _fits(parent: Path) -> bool:
+    return len(os.fsencode(parent)) <= _SCRATCH_LIMIT
 
 
 def ensure(path: Path, mode: int = 0o755) -> Path:
-    """Make a directory and its parents if absent; returns it."""
-    path.mkdir(parents=True, exist_ok=True, mode=mode)
+    """Make a directory and its parents if absent; returns it. Raises `HostError` where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as fault:
+        raise HostError(
+            f"{path}: the directory cannot be made: {fault.strerror}", hint="RIG_HOME puts all of the rig's elsewhere."
+        ) from fault
     return path
