@@ -32,6 +32,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Probes = Annotated[list[str] | None, typer.Argument(metavar="[PROBE]...", help="Probes or mechanisms; all without.")]
 
 
+_WIDE = 100
+"""Columns of a terminal that has room for summaries beside the rest."""
+
+
 class TargetChoice(StrEnum):
     """What `--target` takes."""
 
@@ -52,14 +56,15 @@ def list_probes(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([_plain(manifest) for manifest in manifests], indent=1))
         return
-    table = _table("probe", "mechanism", "cases", "timings", "OS", "summary")
+    console = Console()
+    wide = console.width >= _WIDE
+    table = _table("probe", "mechanism", "cases", "timings", "OS", *["summary"] * wide)
+    table.columns[1].no_wrap = True
     for column in (2, 3):
         table.columns[column].justify = "right"
     for m in manifests:
-        systems = " ".join(m.systems)
-        timings = str(len(m.timings) or "")
-        table.add_row(m.probe, m.mechanism, str(len(m.cases)), timings, systems, escape(m.summary))
-    console = Console()
+        counts = (str(len(m.cases)), str(len(m.timings) or ""))
+        table.add_row(m.probe, m.mechanism, *counts, " ".join(m.systems), *[escape(m.summary)] * wide)
     console.print(table)
     cases = sum(len(m.cases) for m in manifests)
     mechanisms = len({m.mechanism for m in manifests})

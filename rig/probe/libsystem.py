@@ -126,7 +126,7 @@ def write_fixture(fixture: Fixture, path: Path | None = None) -> Path:
     body = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False, width=110)
     lines = [f"  {name}: [{', '.join(having)}]\n" for name, having in symbols.items()]
     try:
-        paths.ensure(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_HEAD + body + "symbols:\n" + "".join(lines), encoding="utf-8")
     except OSError as fault:
         raise HostError(f"cannot write {path}: {fault.strerror}") from fault

@@ -70,6 +70,12 @@ def test_list_counts_cases_and_timings(workshop: Workshop) -> None:
     assert lines[3] == "2 probes, 2 mechanisms, 4 cases"
 
 
+def test_a_narrow_terminal_has_no_room_for_summaries(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "summary" not in well("list")
+    assert "unnamed" not in well("list")
+
+
 def test_list_as_json_holds_the_manifests(workshop: Workshop) -> None:
     (found,) = json.loads(well("list", "--json"))
     assert (found["probe"], found["kinds"], found["systems"]) == (
