@@ -173,6 +173,8 @@ _Noreturn void rig_give_up(void);
  * file system for it). printf-style. A failed check before that makes the case a fail nevertheless. */
 #define UNSUPPORTED(...) rig_end_case("unsupported", __VA_ARGS__)
 #define SKIP(...) rig_end_case("skip", __VA_ARGS__)
+/* Skips a case that is known to bring this kernel down, unless RIG_DANGEROUS is set in the environment. */
+#define DANGEROUS(why) (getenv("RIG_DANGEROUS") ? (void)0 : SKIP("%s; set RIG_DANGEROUS to run it", why))
 _Noreturn void rig_end_case(const char *outcome, const char *format, ...) RIG_PRINTF(2, 3);
 
 /* Said, measured but not judged. */

@@ -282,12 +282,11 @@ CASE(receiver_at_its_descriptor_limit)
 
 /* The limit is lowered to what is open now, so that the process's table is larger than the limit. xnu's fdavail()
  * then counts the table's free places beyond the limit, fdalloc() refuses them, and unp_externalize() panics:
- * "unp_externalize:fdalloc" (seen on 20.5). Set RIG_DANGEROUS to see it. */
+ * "unp_externalize:fdalloc" (seen on 20.5). */
 CASE(limit_below_the_descriptor_table)
 {
 #ifdef __APPLE__
-    if (!getenv("RIG_DANGEROUS"))
-        SKIP("panics this kernel: fdavail() overlooks the limit, bsd/kern/kern_descrip.c");
+    DANGEROUS("panics this kernel: fdavail() overlooks the limit, bsd/kern/kern_descrip.c");
 #endif
     int pair[2];
     socket_pair(pair);
