@@ -301,8 +301,8 @@ def test_deadline_on_the_command_line_wins(selftest: Path, tmp_path: Path) -> No
     assert Stream(events).end("hangs")["reason"] == "not done within 0.1 s"
 
 
-def test_ignored_and_blocked_signals_are_not_inherited(selftest: Path, tmp_path: Path) -> None:
-    script = 'trap "" PIPE CHLD TERM USR1; exec "$0" --dir "$1" --only starts_clean,child_is_killed'
+def test_ignored_signals_and_umask_are_not_inherited(selftest: Path, tmp_path: Path) -> None:
+    script = 'umask 077; trap "" PIPE CHLD TERM USR1; exec "$0" --dir "$1" --only starts_clean,child_is_killed'
     done = subprocess.run(
         ["sh", "-c", script, str(selftest), str(tmp_path)], capture_output=True, text=True, check=True
     )
