@@ -58,8 +58,15 @@ class ConsoleShell:
 
     def _reach_shell(self, deadline: Deadline) -> bool:
         """Whether a probing command is answered; answers the login prompt on the way."""
-        marker, command = self._marker("")
-        patterns = [marker, self._spec.login_prompt, r"[Pp]assword: ?$", "[Ll]ogin incorrect", self._spec.shell_prompt]
+        name = self._marker_name()
+        command = f"echo RI''G{name}"
+        patterns = [
+            rf"RIG{name}[\r\n]",
+            self._spec.login_prompt,
+            r"[Pp]assword: ?$",
+            "[Ll]ogin incorrect",
+            self._spec.shell_prompt,
+        ]
         for _ in range(8):
             try:
                 index, _ = self._console.expect(patterns, deadline.within(_NUDGE_SECONDS * self._factor))
@@ -78,20 +85,35 @@ class ConsoleShell:
         return False
 
     def run(self, command: str, deadline: Deadline) -> ShellAnswer:
-        """Run one line of sh. Raises `TransportError` for a line the console cannot take, `TransportTimeout`."""
+        """Run one line of sh; of its output the first line may have the prompt before it (see `ask`).
+
+        Raises `TransportError` for a line the console cannot take, `TransportTimeout`.
+        """
+        return self._run(command, deadline, opening="")
+
+    def ask(self, command: str, deadline: Deadline) -> ShellAnswer:
+        """Run one line of sh whose output matters: framed on both sides, so that neither echo, prompt nor what the
+        kernel said before is taken for it. Takes more of the console's line than `run`. Raises as `run` does.
+        """
+        return self._run(command, deadline, opening="a")
+
+    def _run(self, command: str, deadline: Deadline, opening: str) -> ShellAnswer:
         if "\n" in command:
             raise TransportError("a console command is one line")
-        pattern, suffix = self._marker(" $?")
-        line = f"{command}; {suffix}"
+        name = self._marker_name()
+        closing = f"echo RI''G{name} $?"
+        line = f"{command}; {closing}"
+        if opening:
+            line = f"echo RI''G{name}{opening}; {line}"
         if len(line) > self._spec.line_limit:
             raise TransportError(f"a console line holds {self._spec.line_limit} characters, this one has {len(line)}")
         self._console.forget()
         self._console.send(line + "\n")
-        _, match = self._console.expect([pattern], deadline)
+        _, match = self._console.expect([rf"RIG{name} (\d+)[\r\n]"], deadline)
         output = clean(self._console.before)
-        # The echo is the first line; a shell that redraws may have spread it over several.
-        echo_end = output.rfind(suffix.rsplit("''", 1)[-1])
-        first = output.find("\n", max(echo_end, 0))
+        # What the guest printed follows the opening marker, else the echo of the line; a shell may redraw its echo.
+        start = output.rfind(f"RIG{name}{opening}\n") if opening else output.rfind(f"G{name} $?")
+        first = output.find("\n", max(start, 0))
         return ShellAnswer(output[first + 1 :].rstrip("\n") if first >= 0 else "", int(match[1]))
 
     def write_line(self, text: str, path: str, deadline: Deadline) -> None:
@@ -115,8 +137,6 @@ class ConsoleShell:
         if answer.status != 0:
             raise TransportError(f"{path} of the guest cannot be written: {answer.output}")
 
-    def _marker(self, rest: str) -> tuple[str, str]:
-        """A pattern that only the command's output matches, and the command that prints it."""
-        name = f"{self._tag}{next(self._numbers)}"
-        status = r" (\d+)" if rest else ""
-        return rf"RIG{name}{status}[\r\n]", f"echo RI''G{name}{rest}"
+    def _marker_name(self) -> str:
+        """A word that has not stood on this console before."""
+        return f"{self._tag}{next(self._numbers)}"
