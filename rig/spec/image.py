@@ -6,11 +6,30 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from rig.spec.base import Spec
 from rig.spec.machine import MachineSpec
 
+
+def _compiles(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern.encode(), re.MULTILINE)
+    except (re.error, ArithmeticError, RecursionError) as fault:
+        raise ValueError(f"not a regular expression: {fault}") from fault
+    if compiled.search(b""):
+        raise ValueError("this regular expression matches nothing at all, so it would be found at once")
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""Regular expression, matched with re.MULTILINE against the bytes of the console."""
+GuestPath = Annotated[str, Field(pattern=r"^/?[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*$")]
+"""A path of the guest that a shell takes as it is, without quotes."""
+GuestDirectory = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._@+-]+)+/?$")]
+"""The same, from the root down."""
+Typed = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""What is typed on a console as one line."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
@@ -83,7 +102,7 @@ class BootStage(Spec):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     """One of the field's words: firmware loader kernel userland login shell network ssh."""
-    pattern: str | None = None
+    pattern: Pattern | None = None
     """Regular expression (bytes of the console, multi-line) whose match means that the stage is reached. Absent for
     `ssh`, which is reached when the server's banner arrives, and for stages that an image does not announce."""
     deadline: Seconds
@@ -91,22 +110,12 @@ class BootStage(Spec):
     send: str | None = None
     """Text sent to the console once the stage is reached, for example a choice in a boot menu."""
 
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                re.compile(pattern.encode())
-            except re.error as fault:
-                raise ValueError(f"not a regular expression: {fault}") from fault
-        return pattern
-
 
 class BootSpec(Spec):
     """The boot's stages in order, and what tells that it has gone wrong."""
 
     stages: tuple[BootStage, ...]
-    stuck: dict[str, str] = Field(default_factory=dict)
+    stuck: dict[Pattern, str] = Field(default_factory=dict)
     """Patterns that mean this boot will not get further, with the reason in words."""
     silence: Seconds = 60
     """Longest time without a byte on the console during boot, scaled."""
@@ -127,17 +136,17 @@ class LoginSpec(Spec):
 
     kind: Literal["shell", "prompt", "none"] = "shell"
     """shell: a root shell is there at once. prompt: a login prompt. none: the console takes no input."""
-    user: str = "root"
-    password: str | None = None
+    user: Typed = "root"
+    password: Typed | None = None
     """For a prompt that asks for one."""
 
 
 class ConsoleSpec(Spec):
     """The serial console's habits."""
 
-    login_prompt: str = r"login: ?$"
+    login_prompt: Pattern = r"login: ?$"
     """Regular expression of the login prompt."""
-    shell_prompt: str = r"[#$%] ?$"
+    shell_prompt: Pattern = r"[#$%] ?$"
     """Regular expression of the root shell's prompt."""
     line_limit: Annotated[int, Field(ge=40, le=4096)] = 1000
     """Longest command line that the shell takes without redrawing it, in characters."""
@@ -148,17 +157,23 @@ class ConsoleSpec(Spec):
 class SshSpec(Spec):
     """How the guest is reached by SSH."""
 
-    user: str = "root"
+    user: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9._-]*$")] = "root"
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    authorized_keys: str = ".ssh/authorized_keys"
+    authorized_keys: GuestPath = ".ssh/authorized_keys"
     """Where the rig's own public key is put over the console when the user gave no key; below the user's home directory
     (Darwin's root lives in /var/root, others' in /root) unless it begins with a slash."""
     key: str | None = None
     """Private key file given at import; the rig's own key is used without one."""
 
 
+def _dialect_may_be_left_out(schema: dict[str, Any]) -> None:
+    schema["required"].remove("dialect")
+
+
 class ImageSpec(Spec):
     """One entry of the catalogue."""
+
+    model_config = ConfigDict(json_schema_extra=_dialect_may_be_left_out)
 
     name: ImageName
     summary: str
@@ -174,7 +189,8 @@ class ImageSpec(Spec):
     """In order of preference."""
     ssh: SshSpec = SshSpec()
     dialect: Dialect
-    workdir: str = "/tmp"  # noqa: S108  (a directory of the guest, not of this host)
+    """Absent: that of the operating system."""
+    workdir: GuestDirectory = "/tmp"  # noqa: S108  (a directory of the guest, not of this host)
     """Directory of the guest under which probes are put."""
     has: dict[str, bool] = Field(default_factory=dict)
     """Known facts, for example `sftp: false`, `notifyd: false`."""
@@ -184,7 +200,8 @@ class ImageSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _dialect_follows_os(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "dialect" not in data and data.get("os") in set(GuestOS):
+        # A list of values: what stands for `os` may be anything, also what no set can be asked for.
+        if isinstance(data, dict) and "dialect" not in data and data.get("os") in list(GuestOS):
             return {**data, "dialect": data["os"]}
         return data
 

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Sequence
+import reprlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rig.errors import SpecError
+from rig.spec.yamltext import Lines, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
-Lines = dict[tuple[str | int, ...], int]
-_SHOWN = 60
+_MOST_FAULTS = 20
+_WORDS = {
+    "string_type": "should be text",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a mapping of keys to values",
+    "model_type": "should be a mapping of keys to values",
+    "model_attributes_type": "should be a mapping of keys to values",
+}
+"""Python's names for YAML's types, in the words of somebody who writes YAML."""
 
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, with duplicate keys refused (YAML itself forbids them; PyYAML keeps the last silently)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen and key.value != "<<":
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key.value!r} stands twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+_CONTAINERS = (list, tuple, dict)
+_brief = reprlib.Repr()  # bounded: a value may hold itself, or be a million others by way of aliases
+_brief.maxlevel, _brief.maxdict, _brief.maxlist = 2, 3, 3
+_brief.maxstring, _brief.maxlong, _brief.maxother = 60, 40, 60
 
 
 def load_spec(model: type[Model], path: Path) -> Model:
@@ -48,90 +47,71 @@ def load_spec(model: type[Model], path: Path) -> Model:
 
 
 def parse_spec(model: type[Model], text: str, origin: str) -> Model:
-    """Read YAML text as `model`; `origin` names it in errors. Raises `SpecError`."""
-    loader = _Loader(text)
-    try:
-        try:
-            node = loader.get_single_node()
-            data = loader.construct_document(node) if node is not None else None
-        except (yaml.MarkedYAMLError, yaml.reader.ReaderError, RecursionError, ValueError) as fault:
-            mark = getattr(fault, "problem_mark", None)
-            where = f"{origin}:{mark.line + 1}" if mark else origin
-            problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or str(fault)
-            raise SpecError(f"{where}: not readable as YAML: {problem}") from fault
-    finally:
-        loader.dispose()
+    """Read YAML text as `model`; `origin` names it in errors. Raises `SpecError` with all faults, one a line."""
+    data, lines = read_yaml(text, origin)
     if not isinstance(data, dict):
-        found = "nothing" if data is None else f"{_shown(data)}"
+        found = "nothing" if data is None else _brief.repr(data)
         raise SpecError(f"{origin}:1: found {found}, expected a mapping of keys to values")
-    lines: Lines = {}
-    _collect_lines(node, (), lines)
     try:
         return model.model_validate(data)
     except ValidationError as fault:
-        raise SpecError(_explain(model, origin, fault.errors(), lines)) from fault
-
-
-def _collect_lines(node: yaml.Node | None, path: tuple[str | int, ...], lines: Lines) -> None:
-    if node is None or path in lines:
-        return
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            child = (*path, str(key.value))
-            _collect_lines(value, child, lines)
-            lines[child] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _collect_lines(value, (*path, index), lines)
+        raise SpecError(_explain(model, origin, fault.errors(include_url=False), lines)) from fault
 
 
 def _explain(model: type[BaseModel], origin: str, errors: Sequence[ErrorDetails], lines: Lines) -> str:
-    return "\n".join(_one(model, origin, error, lines) for error in errors)
+    told = [_one(model, origin, error, lines) for error in errors[:_MOST_FAULTS]]
+    more = len(errors) - len(told)
+    return "\n".join(told + [f"{origin}: and {more} faults more"] * (more > 0))
 
 
 def _one(model: type[BaseModel], origin: str, error: ErrorDetails, lines: Lines) -> str:
-    loc = tuple(error["loc"])
+    # pydantic marks a fault of a mapping's key, rather than of its value, by a last part of its own.
+    loc = tuple(str(part) for part in error["loc"] if part != "[key]")
     line = next((lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in lines), 1)
-    key = ".".join(str(part) for part in loc)
+    key = ".".join(loc)
     where = f"{origin}:{line}: " + (f"{key}: " if key else "")
     kind = error["type"]
     if kind == "extra_forbidden":
         allowed = sorted(_fields_at(model, loc[:-1]))
-        near = difflib.get_close_matches(str(loc[-1]), allowed, 1)
+        near = difflib.get_close_matches(loc[-1], allowed, 1)
         guess = f" (did you mean {near[0]!r}?)" if near else ""
         return f"{where}unknown key{guess}; allowed here: {', '.join(allowed)}"
     if kind == "missing":
         return f"{where}this key is missing and must be given"
-    message = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if kind == "value_error" and not isinstance(error["input"], str | int | float):
         return f"{where}{message}"
-    return f"{where}found {_shown(error['input'])}; {message[:1].lower()}{message[1:]}"
+    message = _WORDS.get(kind, f"{message[:1].lower()}{message[1:]}")
+    if kind == "string_type" and isinstance(error["input"], bool | int | float):
+        message += ": put it in quotes"
+    return f"{where}found {_brief.repr(error['input'])}; {message}"
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
+def _fields_at(model: type[BaseModel], path: Sequence[str]) -> set[str]:
     """Names of the keys that the model allows at `path`; empty where the path leaves the models."""
     current: Any = model
     for part in path:
-        if isinstance(part, int):
-            continue
-        field = current.model_fields.get(part) if _is_model(current) else None
-        if field is None:
-            return set()
-        current = _model_in(field.annotation)
-    return set(current.model_fields) if _is_model(current) else set()
+        found = _model_in(current)
+        if found is None:
+            current = _element(current)  # `part` is an index, or a key that the user chose
+        else:
+            field = found.model_fields.get(part)
+            current = field.annotation if field is not None else None
+    found = _model_in(current)
+    return set(found.model_fields) if found is not None else set()
 
 
-def _is_model(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _model_in(annotation: Any) -> Any:
-    if _is_model(annotation):
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that this type is, or may be (`Model | None`)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
+    if get_origin(annotation) in _CONTAINERS:
+        return None
     return next((found for arg in get_args(annotation) if (found := _model_in(arg)) is not None), None)
+
+
+def _element(annotation: Any) -> Any:
+    """What a list or a mapping of this type holds."""
+    if get_origin(annotation) in _CONTAINERS:
+        return next((arg for arg in reversed(get_args(annotation)) if arg is not Ellipsis), None)
+    return next((found for arg in get_args(annotation) if (found := _element(arg)) is not None), None)

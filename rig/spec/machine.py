@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rig.spec.base import Spec
 
@@ -64,3 +64,11 @@ class MachineSpec(Spec):
     """What the emulated clock chip shows."""
     extra_args: tuple[str, ...] = ()
     """Arguments passed to QEMU as they are, last."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.firmware is Firmware.UEFI and self.board != "q35":
+            raise ValueError(f"firmware uefi goes with board q35, found board {self.board}")
+        if self.disk == "ide" and self.board != "pc":
+            raise ValueError(f"disk ide goes with board pc, found board {self.board}; q35 takes ahci")
+        return self
