@@ -84,10 +84,7 @@ def test_a_good_file(tmp_path):
         ("word: !!bool maybe\n", "a.yaml: not readable as YAML: a value does not fit its type"),
         ("word: !!int ''\n", "a.yaml: not readable as YAML: a value does not fit its type"),
         ("word: !!timestamp soon\n", "a.yaml: not readable as YAML: a value does not fit its type"),
-        (
-            "word: !!timestamp 9999-12-31T23:59:59-12:00\n",
-            "a.yaml: not readable as YAML: a value does not fit its type",
-        ),
+        (f"word: !!float {':'.join(400 * '1')}\n", "a.yaml: not readable as YAML: a value does not fit its type"),
         ("word: !!python/object:os.system ls\n", "a.yaml:1: not readable as YAML: could not determine a constructor"),
         ("? [a, b]\n: c\n", "a.yaml:1: not readable as YAML: found unhashable key"),
         ("leaves: " + 4000 * "[", "a.yaml: not readable as YAML: nested too deep"),
