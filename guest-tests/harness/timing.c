@@ -4,6 +4,7 @@
 enum {
     CLOCK_COSTS = 100,       /* a batch lasts at least this many readings of the clock */
     LEAST_BATCH_NS = 100000, /* and at least this long, so that coarse clocks do not show */
+    LEAST_BATCH_BYTES = 1 << 20, /* for a rate: far more than the buffers on the way hold */
     DEFAULT_BATCHES = 30
 };
 static const unsigned long MOST_OPERATIONS = 1ul << 24;
@@ -17,14 +18,27 @@ static double batch_ns(rig_op op, void *context, unsigned long inner)
     return (double)(rig_now_ns() - start);
 }
 
-/* Doubles the count until a batch is long enough. These runs also warm caches up; none of them is kept. */
-static unsigned long calibrate(rig_op op, void *context)
+/* True if batches of that count last long enough, and not for once only: the first runs of any code are slow, on an
+ * emulated CPU (which translates it first) by a hundred times. */
+static bool long_enough(rig_op op, void *context, unsigned long inner)
 {
     double least = CLOCK_COSTS * rig_clock_cost_ns();
     if (least < LEAST_BATCH_NS)
         least = LEAST_BATCH_NS;
+    for (int i = 0; i < 3; i++)
+        if (batch_ns(op, context, inner) < least)
+            return false;
+    return true;
+}
+
+/* Doubles the count until a batch is long enough. These runs also warm caches up; none of them is kept.
+ * bytes: a rate is to be told of operations that move that many. */
+static unsigned long calibrate(rig_op op, void *context, uint64_t bytes)
+{
     unsigned long inner = 1;
-    while (inner < MOST_OPERATIONS && batch_ns(op, context, inner) < least)
+    while (bytes > 0 && inner < MOST_OPERATIONS && inner * bytes < LEAST_BATCH_BYTES)
+        inner *= 2;
+    while (inner < MOST_OPERATIONS && !long_enough(op, context, inner))
         inner *= 2;
     return inner;
 }
@@ -32,7 +46,7 @@ static unsigned long calibrate(rig_op op, void *context)
 /* As many samples as asked for; ns an operation, or B/s if rate. */
 static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool rate)
 {
-    unsigned long inner = calibrate(op, context);
+    unsigned long inner = calibrate(op, context, rate ? bytes : 0);
     int wanted = rig_batches();
     double *samples = malloc((size_t)wanted * sizeof *samples);
     if (!samples) {
