@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-
 from rig.errors import ImageError
 from rig.image.reference.archive import Archive, PackedFile
 from rig.image.reference.modules import Module, ModuleSet, alias_table, dependency_table
