@@ -79,9 +79,13 @@ void act_wait_for(int sig)
         sigsuspend(&open);
 }
 
+/* Known before any fork: a child that looks for its parent first may find it gone already. */
+static pid_t case_process;
+__attribute__((constructor)) static void note_case_process(void) { case_process = getpid(); }
+
 void act_idle(void *arg)
 {
     (void)arg;
-    for (pid_t parent = getppid(); getppid() == parent;)
+    while (getppid() == case_process)
         rig_sleep_ms(20);
 }

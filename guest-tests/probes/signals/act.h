@@ -29,8 +29,8 @@ void act_set_handler(int sig, void (*handler)(int));
  * case by its deadline if that never comes. */
 void act_wait_for(int sig);
 
-/* For rig_spawn: a process that only waits, for at most as long as its parent lives. (One that has left the case's
- * process group would otherwise outlive a case that gave up.) */
+/* For rig_spawn in the case's own process: a child that only waits, for at most as long as that lives. (One that has
+ * left the case's process group would otherwise outlive a case that gave up.) */
 void act_idle(void *arg);
 
 #endif
