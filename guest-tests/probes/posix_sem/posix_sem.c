@@ -16,6 +16,18 @@ CASE(wrappers_present)
     ipc_check_wrappers(all, RIG_COUNT(all));
 }
 
+CASE(limits)
+{
+#ifdef __APPLE__
+    long long most = ipc_limit("", 0, "kern.posix.sem.max"); /* bsd/kern/posix_sem.c posix_sem_max; measured on 20.5 */
+    CHECK_EQ_INT(most, 10000);
+    FACT("semaphores", most);
+#else
+    CHECK_EQ_INT(sysconf(_SC_SEM_VALUE_MAX), VALUE_MOST);
+#endif
+    FACT("value_max", VALUE_MOST);
+}
+
 CASE(name_is_made_once)
 {
     char name[RIG_NAME_SIZE];
