@@ -18,6 +18,7 @@ from rig.image.locks import exclusive
 from rig.image.record import write_whole
 from rig.image.reference.disk import core_image, partition_bytes, to_qcow2, unpack_loader, write_disk
 from rig.image.reference.ext4 import make_filesystem
+from rig.image.reference.memo import remembered
 from rig.image.reference.packages import Package, fetch, real_kernel, resolve
 from rig.image.reference.recipe import Recipe, data_dir, load_recipe
 from rig.image.reference.rootfs import compose
