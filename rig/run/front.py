@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rig.errors import HostError, InputError
+from rig.errors import BootError, Evidence, HostError, InputError
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.paths import ensure, probes_dir, state_dir
@@ -74,8 +74,23 @@ def run_tests(request: TestRequest, console: Console) -> int:
         raise InputError("no case matches the selection", hint="`rig probes list` shows what there is.")
     with contextlib.suppress(HostError):
         write_page(record, run.path)
+    code = exit_code(record, interrupted=status == pytest.ExitCode.INTERRUPTED)
+    if code == EXIT_INPUT:
+        # One error instead of the same one for each case.
+        raise no_guest(record, run.path)
     print_summary(record, console, run_dir=run.path, report=run.report)
-    return exit_code(record, interrupted=status == pytest.ExitCode.INTERRUPTED)
+    return code
+
+
+def no_guest(record: RunRecord, place: Path) -> BootError:
+    """The error for a run in which no guest ever became ready: the first case tells why."""
+    first = record.cases[0]
+    console = first.evidence.console if first.evidence else ""
+    return BootError(
+        f"no guest became ready: {first.reason}",
+        evidence=Evidence(console=console),
+        hint=f"The whole console, QEMU's words, screenshot and registers: {place}",
+    )
 
 
 def exit_code(record: RunRecord, *, interrupted: bool) -> int:
