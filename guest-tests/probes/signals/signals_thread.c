@@ -58,12 +58,17 @@ CASE(pthread_kill_reaches_that_thread)
     CHECK_ERROR_IS(pthread_kill(worker.thread, SIGUSR1), 0);
     wait_until_handled();
     CHECK_EQ_INT(handled_by, 2);
-    handled_by = 0;
+    CHECK_ERROR_IS(pthread_kill(worker.thread, 0), 0);
+    CHECK_ERROR_IS(pthread_kill(worker.thread, 1000), EINVAL);
+    end_worker(&worker);
+}
+
+CASE(pthread_kill_reaches_oneself)
+{
+    main_thread = pthread_self();
+    act_set_handler(SIGUSR1, note_thread);
     CHECK_ERROR_IS(pthread_kill(pthread_self(), SIGUSR1), 0);
     CHECK_EQ_INT(handled_by, 1);
-    CHECK_ERROR_IS(pthread_kill(worker.thread, 0), 0);
-    CHECK_ERROR_IS(pthread_kill(pthread_self(), 1000), EINVAL);
-    end_worker(&worker);
 }
 
 CASE(process_signal_goes_to_a_thread_that_takes_it)
@@ -137,22 +142,43 @@ CASE(sigwait_in_a_thread)
     CHECK(result == &ready);
 }
 
-static void stay_with_thread(void *arg)
+static void *return_mark(void *arg) { return arg; }
+
+static void use_a_thread(void *arg)
 {
+    pthread_t thread;
+    void *result = NULL;
+    REQUIRE(pthread_create(&thread, NULL, return_mark, arg) == 0);
+    CHECK_ERROR_IS(pthread_join(thread, &result), 0);
+    CHECK(result == arg);
+}
+
+CASE(thread_in_a_forked_child)
+{
+    int mark;
+    CHECK_EXITED(rig_spawn(use_a_thread, &mark), 0);
+}
+
+/* The process is one of its own making, not a forked copy: says it is ready by a byte, then waits in two threads. */
+ROLE(two_threads)
+{
+    REQUIRE_EQ_INT(argc, 1);
     struct worker worker = {.block = 0};
     start_worker(&worker);
-    rig_gate_pass(arg);
-    end_worker(&worker); /* never gets there */
-    for (;;)
-        rig_sleep_ms(1000);
+    CHECK_EQ_INT(write((int)strtol(argv[0], NULL, 10), "r", 1), 1);
+    pthread_join(worker.thread, NULL); /* till killed, or till nobody passes the worker's gate */
 }
 
 CASE(deadly_signal_ends_all_threads)
 {
-    struct rig_gate ready;
-    rig_gate_init(&ready);
-    pid_t child = rig_spawn(stay_with_thread, &ready);
-    rig_gate_wait(&ready);
-    CHECK_OK(kill(child, SIGTERM));
-    CHECK_KILLED_BY(child, SIGTERM);
+    int fd[2];
+    char number[16];
+    REQUIRE_OK(pipe(fd));
+    snprintf(number, sizeof number, "%d", fd[1]);
+    const char *const args[] = {number, NULL};
+    pid_t other = rig_exec_role("two_threads", args, fd[1]);
+    close(fd[1]);
+    REQUIRE(rig_wait_readable(fd[0]));
+    CHECK_OK(kill(other, SIGTERM));
+    CHECK_KILLED_BY(other, SIGTERM);
 }
