@@ -10,6 +10,9 @@ from rig.errors import InputError
 from rig.machine.launch import Launch, Network
 from rig.spec import Accel, Clock, Firmware
 
+_DISKS = {"ahci": 6, "ide": 4}
+"""Disks that each controller takes."""
+
 
 def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     """The whole command line. QEMU starts paused (-S), with nothing that was not asked for (-nodefaults).
@@ -19,12 +22,14 @@ def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     spec = launch.spec
     _refuse_contradictions(launch)
     argv = [launch.binary, "-nodefaults", "-no-user-config", "-S", "-display", "none"]
-    argv += ["-name", f"rig-{launch.directory.name}"]
+    argv += ["-name", _escaped(f"rig-{launch.directory.name}")]
     argv += ["-machine", _machine(launch), "-accel", _accel(launch), "-cpu", _cpu(launch)]
-    argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory}M", "-rtc", f"base={spec.rtc}"]
+    argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory}M"]
     if launch.clock is Clock.EXACT:
-        # Time is executed instructions; without sleep=off an idle guest would wait in wall time.
-        argv += ["-icount", "shift=0,sleep=off"]
+        # Time is executed instructions, the clock chip's too; without sleep=off an idle guest would wait in wall time.
+        argv += ["-rtc", f"base={spec.rtc},clock=vm", "-icount", "shift=0,sleep=off"]
+    else:
+        argv += ["-rtc", f"base={spec.rtc}"]
     argv += _monitors(launch, qmp_fd)
     argv += _console(launch)
     argv += _flash(launch)
@@ -49,10 +54,10 @@ def _refuse_contradictions(launch: Launch) -> None:
         )
     if spec.firmware is Firmware.UEFI and launch.firmware is None:
         raise InputError("machine.firmware is uefi, but no UEFI firmware was given", hint="apt-get install ovmf")
-    if spec.firmware is Firmware.UEFI and spec.board != "q35":
-        raise InputError(f"machine.firmware uefi goes with board q35, found {spec.board}")
-    if spec.disk == "ide" and spec.board != "pc":
-        raise InputError(f"machine.disk ide goes with board pc, found {spec.board}", hint="Use disk: ahci.")
+    if len(launch.extra_disks) >= _DISKS[spec.disk]:
+        raise InputError(
+            f"machine.disk {spec.disk} has room for {_DISKS[spec.disk]} disks, found {1 + len(launch.extra_disks)}"
+        )
 
 
 def _machine(launch: Launch) -> str:
@@ -60,7 +65,7 @@ def _machine(launch: Launch) -> str:
     if launch.spec.firmware is Firmware.UEFI:
         options += ["pflash0=flash-code", "pflash1=flash-variables"]
     elif launch.spec.firmware_serial:
-        # SeaBIOS's sercon: QEMU turns it on for machines that say they have no graphics (seabios docs, etc/sercon-port).
+        # SeaBIOS's sercon: QEMU turns it on for machines that say they have no graphics (docs of SeaBIOS, sercon-port).
         options.append("graphics=off")
     return ",".join(options)
 
@@ -112,16 +117,19 @@ def _disks(launch: Launch) -> list[str]:
         "cache": {"direct": False, "no-flush": True},
     }
     argv = _blockdev(boot)
-    bus = "ide"
     if spec.disk == "ahci":
         argv += ["-device", "ich9-ahci,id=ahci"]
-        bus = "ahci"
     # bootindex: with a network card present OVMF would otherwise end in its shell.
-    argv += ["-device", f"ide-hd,drive=disk0,bus={bus}.0,bootindex=0"]
+    argv += ["-device", f"ide-hd,drive=disk0,{_place(spec.disk, 0)},bootindex=0"]
     for number, path in enumerate(launch.extra_disks, start=1):
         node = {"driver": "raw", "node-name": f"disk{number}", "file": _file(path)}
-        argv += [*_blockdev(node), "-device", f"ide-hd,drive=disk{number},bus={bus}.{number}"]
+        argv += [*_blockdev(node), "-device", f"ide-hd,drive=disk{number},{_place(spec.disk, number)}"]
     return argv
+
+
+def _place(controller: str, number: int) -> str:
+    """AHCI has a bus for each disk, IDE two disks on each of its two."""
+    return f"bus=ahci.{number}" if controller == "ahci" else f"bus=ide.{number // 2},unit={number % 2}"
 
 
 def _net(launch: Launch) -> list[str]:
@@ -145,6 +153,6 @@ def _blockdev(node: dict[str, Any]) -> list[str]:
     return ["-blockdev", json.dumps(node)]
 
 
-def _escaped(path: Path) -> str:
+def _escaped(text: str | Path) -> str:
     """QEMU's option syntax doubles commas."""
-    return str(path).replace(",", ",,")
+    return str(text).replace(",", ",,")

@@ -1,12 +1,13 @@
-"""Ends what a dead rig left: run as a script, it kills the processes it was told of when its input closes.
+"""Ends what a dead rig left: run as a script, it kills and removes what it was told of when its input closes.
 
 The rig starts one keeper per process and holds the other end of a pipe. Whatever ends the rig, SIGKILL included,
 closes that pipe. Standard library only, and no import of the package: it must start in a few milliseconds.
 
-Input, a line each:   add PID DIRECTORY   |   drop PID
-A process is held by a pidfd, so that a pid used again by another process is never hit.
+Input, a line of JSON each: ["add", WHAT] or ["drop", WHAT], where WHAT is a process number or a directory's path.
+A process is held by a pidfd, so that a number used again by another process is never hit.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -32,18 +33,26 @@ def _end(pid: int, pidfd: int) -> None:
 
 def main() -> None:
     """Read until the input closes, then end all that was not dropped."""
-    held: dict[int, tuple[int, str]] = {}
+    # Whoever ends a whole session by signals ends the rig, too; the keeper has its work to do then.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    processes: dict[int, int] = {}
+    directories: dict[str, None] = {}
     for line in sys.stdin:
-        verb, pid_text, *rest = line.rstrip("\n").split(" ", 2)
-        pid = int(pid_text)
+        verb, what = json.loads(line)
+        if isinstance(what, str):
+            directories.pop(what, None)
+            if verb == "add":
+                directories[what] = None
+            continue
+        pidfd = processes.pop(what, -1)
+        if pidfd >= 0:
+            os.close(pidfd)
         if verb == "add":
-            held[pid] = (_hold(pid), rest[0])
-        elif pid in held:
-            pidfd, _ = held.pop(pid)
-            if pidfd >= 0:
-                os.close(pidfd)
-    for pid, (pidfd, directory) in held.items():
+            processes[what] = _hold(what)
+    for pid, pidfd in processes.items():
         _end(pid, pidfd)
+    for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 
 

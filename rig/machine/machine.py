@@ -6,42 +6,31 @@ import contextlib
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rig.deadline import Deadline
 from rig.errors import LaunchError, RigError
 from rig.machine.argv import build_argv
+from rig.machine.guard import guard
 from rig.machine.launch import Launch
 from rig.machine.process import Process, qemu_version
 from rig.machine.qmp import Monitor, MonitorError
 
-
-@dataclass(frozen=True)
-class MachineEvent:
-    """One QMP event: name, data, seconds on the monotonic clock."""
-
-    name: str
-    data: dict[str, Any]
-    mono: float = field(default_factory=time.monotonic)
+_MONITOR_SECONDS = 30.0
 
 
 class Machine:
     """A context manager: all that `start` opens is released by `stop`, whatever happened between.
 
-    `detached` machines outlive this process (rig up).
+    Should this process die meanwhile, QEMU is ended and `launch.directory` removed. A `detached` machine may outlive
+    it (rig up), from its `leave` on.
     """
 
-    def __init__(
-        self, launch: Launch, *, detached: bool = False, on_event: Callable[[MachineEvent], None] | None = None
-    ) -> None:
+    def __init__(self, launch: Launch, *, detached: bool = False) -> None:
         self.launch = launch
         self.qemu_version = ""
-        self.events: list[MachineEvent] = []
-        self._on_event = on_event
         self._detached = detached
         self._process: Process | None = None
         self._monitor: Monitor | None = None
@@ -64,14 +53,15 @@ class Machine:
         try:
             theirs.set_inheritable(True)
             argv = build_argv(self.launch, qmp_fd=theirs.fileno())
-            self._process = Process(argv, self.launch.qemu_log, self.launch.directory, detached=self._detached)
+            guard.add(self.launch.directory)
+            self._process = Process(argv, self.launch.qemu_log)
             self._process.start([theirs.fileno(), *self.launch.keep_fds])
             theirs.close()
             self._monitor = Monitor(ours, self._note)
             try:
-                self._monitor.connect(30)
+                self._monitor.connect(_MONITOR_SECONDS)
             except MonitorError as fault:
-                raise self._process.launch_error("QEMU did not start") from fault
+                raise self._process.launch_error(fault.message) from fault
         except BaseException:
             theirs.close()
             self.stop(soft_seconds=0)
@@ -135,25 +125,28 @@ class Machine:
     def stop(self, *, soft_seconds: float = 0.0) -> None:
         """End QEMU: first by its own `quit` (at most `soft_seconds`), then by SIGKILL. Safe to call twice."""
         with self._stopping:
-            if self._process is not None and self._process.alive and soft_seconds > 0 and self._monitor is not None:
-                # QEMU may close the monitor before it answers; the process tells.
-                with contextlib.suppress(RigError):
-                    self._monitor.execute("quit", seconds=soft_seconds)
-                self._process.wait(soft_seconds)
-            if self._process is not None:
-                self._process.end()
-            if self._monitor is not None:
-                self._monitor.close()
+            try:
+                if self._process is not None and self._process.alive and soft_seconds > 0 and self._monitor is not None:
+                    until = Deadline.after(soft_seconds)
+                    # QEMU may close the monitor before it answers; the process tells.
+                    with contextlib.suppress(RigError):
+                        self._monitor.execute("quit", seconds=until.remaining)
+                    self._process.wait(until.remaining)
+                if self._process is not None:
+                    self._process.end()
+            finally:
+                if self._monitor is not None:
+                    self._monitor.close()
 
     def leave(self) -> None:
-        """Close this side and let a detached QEMU run on."""
+        """Close this side and let a detached QEMU run on; any other still ends with this process."""
+        if self._detached:
+            self.process.let_go()
+            guard.drop(self.launch.directory)
         if self._monitor is not None:
             self._monitor.close()
 
-    def _note(self, name: str, data: dict[str, Any]) -> None:
-        event = MachineEvent(name, data)
-        self.events.append(event)
+    def _note(self, name: str, _data: dict[str, Any]) -> None:
+        # With -no-reboot a guest's reset is a SHUTDOWN, too.
         if name in {"SHUTDOWN", "RESET", "GUEST_PANICKED"}:
             self._powered_off.set()
-        if self._on_event is not None:
-            self._on_event(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,10 @@ from rig.errors import GuestDied, RigError
 
 Answer = TypeVar("Answer")
 EventHandler = Callable[[str, dict[str, Any]], None]
+_CLOSE_SECONDS = 5.0
+
+# The library logs each lost connection as an error, and Python would print that; whoever cares is told by exception.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 
 class MonitorError(RigError):
@@ -25,23 +30,29 @@ class MonitorError(RigError):
 class Monitor:
     """A QMP session on a connected socket or a path.
 
-    `on_event(name, data)` is called on the session's own thread for each event, in order.
+    `on_event(name, data)` is called on the session's own thread for each event, in order; it must not call `execute`.
     """
 
     def __init__(self, address: socket.socket | Path, on_event: EventHandler | None = None) -> None:
         self._address = address
         self._on_event = on_event
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._client = QMPClient("rig")
-        self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
+        self._thread: threading.Thread | None = None
         self._listening: asyncio.Task[None] | None = None
 
     def connect(self, seconds: float = 30.0) -> None:
         """Greet and negotiate. Raises `MonitorError`."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
         self._thread.start()
         try:
             self._wait(self._connect(), seconds)
-        except (QMPError, OSError, TimeoutError) as fault:
+        except TimeoutError as fault:
+            self.close()
+            # QEMU serves one client at a time on each monitor; the next one is let in and not greeted.
+            raise MonitorError(f"QEMU's monitor did not answer within {seconds:.0f} s") from fault
+        except (QMPError, OSError) as fault:
             self.close()
             raise MonitorError(f"QEMU's monitor did not answer: {fault}") from fault
 
@@ -56,11 +67,13 @@ class Monitor:
             async for event in listener:
                 if self._on_event is not None:
                     data = event.get("data")
-                    self._on_event(str(event["event"]), data if isinstance(data, dict) else {})
+                    # A handler that fails must not make the rest go unheard: a shutdown may be the next.
+                    with contextlib.suppress(Exception):
+                        self._on_event(str(event["event"]), data if isinstance(data, dict) else {})
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None, *, seconds: float = 30.0) -> Any:
         """Send one command, return its answer. Raises `MonitorError`, or `GuestDied` when the session has ended."""
-        if not self._thread.is_alive():
+        if self._loop is None:
             raise GuestDied(f"QEMU's monitor is closed, {command} was not sent")
         try:
             return self._wait(self._client.execute(command, arguments), seconds)
@@ -76,16 +89,18 @@ class Monitor:
         return str(self.execute("human-monitor-command", {"command-line": line}, seconds=seconds))
 
     def close(self) -> None:
-        """End the session; safe to call twice."""
-        if not self._thread.is_alive():
+        """End the session; safe to call twice, and before `connect`."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
             return
         # QEMU may be gone already, and the client re-raises whatever its end was; what is left is this side's thread.
         with contextlib.suppress(Exception):
-            self._wait(self._disconnect(), 5.0)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5.0)
-        if not self._thread.is_alive():
-            self._loop.close()
+            self._wait(self._disconnect(), _CLOSE_SECONDS)
+        self._loop = self._thread = None
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_CLOSE_SECONDS)
+        if not thread.is_alive():
+            loop.close()
 
     async def _disconnect(self) -> None:
         if self._listening is not None:
@@ -94,6 +109,7 @@ class Monitor:
         await self._client.disconnect()
 
     def _wait(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
+        assert self._loop is not None
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(seconds)
