@@ -47,11 +47,14 @@ class RunResult:
 
 
 class Transport(Protocol):
-    """What every way into a guest can do. All calls raise `TransportError` or its children."""
+    """What every way into a guest can do. All calls raise `TransportError` or its children.
+
+    `lost` is asked now and then while a call waits: once it is true, waiting is useless (`TransportError`).
+    """
 
     name: str
 
-    def push(self, source: Path, destination: str, deadline: Deadline) -> None:
+    def push(self, source: Path, destination: str, deadline: Deadline, *, lost: Lost | None = None) -> None:
         """Put a file, or a directory's content, at `destination` (a directory is made with its parents).
 
         Execute permission is kept; owners and times are not.
@@ -63,20 +66,21 @@ class Transport(Protocol):
         deadline: Deadline,
         *,
         on_output: OnOutput | None = None,
+        on_error: OnOutput | None = None,
         stdin: bytes = b"",
         idle: float | None = None,
         lost: Lost | None = None,
     ) -> RunResult:
-        """Run `command` by the guest's sh. `on_output` gets standard output as it arrives.
+        """Run `command` by the guest's sh. `on_output` gets standard output, `on_error` standard error, as they come.
 
         Raises `TransportTimeout` when the deadline passes, or `idle` seconds without output; the command may run on
-        in the guest then. `lost` is asked now and then: once it is true, waiting is useless (`TransportError`).
+        in the guest then.
         """
 
-    def pull(self, source: str, destination: Path, deadline: Deadline) -> None:
+    def pull(self, source: str, destination: Path, deadline: Deadline, *, lost: Lost | None = None) -> None:
         """Fetch a file, or a directory's content. What the guest sends is unpacked without trusting its paths."""
 
-    def ping(self, deadline: Deadline) -> bool:
+    def ping(self, deadline: Deadline, *, lost: Lost | None = None) -> bool:
         """Whether the guest runs a command before the deadline. Never raises."""
 
     def close(self) -> None:
