@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,7 +32,11 @@ class StageTime:
 
 
 class Boot:
-    """Waits on the console for one stage after the other."""
+    """Waits on the console for one stage after the other.
+
+    `patience` shortens what is allowed without progress, silence or one stage's wait, below what the image says: for
+    a boot that is a trial. In seconds, not scaled.
+    """
 
     def __init__(
         self,
@@ -41,14 +46,15 @@ class Boot:
         events: Events,
         *,
         factor: float,
-        silence: float | None = None,
+        patience: float = math.inf,
     ) -> None:
         self._spec = spec
         self._machine = machine
         self._console = console
         self._events = events
         self._factor = factor
-        self._silence = silence if silence is not None else spec.silence * factor
+        self._patience = patience
+        self._silence = min(spec.silence * factor, patience)
         self._clock = Deadline.after(1e9)
         self.reached: list[StageTime] = []
 
@@ -81,10 +87,25 @@ class Boot:
                 self._console.send(stage.send)
             waiting = waiting[index + 1 :]
 
+    def allowance(self, name: str) -> float | None:
+        """Seconds, unscaled, that stage `name` may take, those before it included that the console does not announce.
+
+        None for a stage that the image does not have.
+        """
+        seconds = 0.0
+        for stage in self._spec.stages:
+            seconds += stage.deadline
+            if stage.name == name:
+                return seconds
+            if stage.pattern is not None:
+                seconds = 0.0
+        return None
+
     def _await_one(self, waiting: list[BootStage]) -> int:
         """Index in `waiting` of the first stage seen."""
         target = waiting[0]
-        deadline = Deadline.after(target.deadline, self._factor)
+        allowed = self.allowance(target.name) or target.deadline
+        deadline = Deadline.after(min(allowed * self._factor, self._patience))
         stuck = list(self._spec.stuck)
         patterns = [*(stage.pattern or "" for stage in waiting), *stuck]
         while True:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from rig.console import Console, Watch
@@ -23,7 +23,7 @@ from rig.events import Events
 from rig.guest.accel import FACTORS, Verdicts, candidates
 from rig.guest.boot import SSH_STAGE, Boot
 from rig.guest.guest import PANIC_GRACE, Guest
-from rig.guest.keys import public_line, user_key
+from rig.guest.keys import load_key, public_line, user_key
 from rig.guest.options import GuestOptions
 from rig.guest.ssh import SshTransport
 from rig.image.overlay import create_overlay
@@ -31,11 +31,13 @@ from rig.image.status import StoredImage
 from rig.machine import Launch, Machine
 from rig.machine.firmware import UefiFirmware, find_uefi
 from rig.machine.process import qemu_version
+from rig.machine.qmp import MonitorError
 from rig.paths import ensure, scratch_parent
 from rig.spec import Accel, Clock, Firmware, TransportKind
 
 _SSH_SECONDS = 30.0
-_TRIAL_SILENCE = 10.0
+_TRIAL_PATIENCE = 10.0
+"""Seconds that an accelerator on trial may stand still. Hardware that works passes any stage in less."""
 _LOGIN_SECONDS = 10.0
 _EXACT_FACTOR = 2.0
 
@@ -43,30 +45,45 @@ _EXACT_FACTOR = 2.0
 def boot_guest(stored: StoredImage, options: GuestOptions, events: Events | None = None) -> Guest:
     """Boot `stored` to ready, on the best accelerator seen to work.
 
-    Raises `BootError`, `PanicError`, `GuestDied` (all with evidence), `LaunchError`, `HostError`, `AuthError`.
+    Raises `BootError`, `PanicError`, `GuestDied` (all with evidence), `LaunchError`, `HostError`, `InputError`.
     """
     events = events or Events()
+    _check_way_in(stored, options)
     verdicts = Verdicts(qemu_version(options.binary))
-    wanted = Accel.TCG if options.clock is Clock.EXACT and options.accel is Accel.AUTO else options.accel
     failed: tuple[Accel, RigError] | None = None
-    for accel, why, trial in candidates(wanted, stored.spec.os, verdicts):
-        reason = f"{failed[0]} was tried and failed: {failed[1].message}" if failed else why
-        events.emit("accel.chosen", accel=str(accel), reason=reason, trial=trial)
+    for one in candidates(options.accel, stored.spec.os, verdicts, options.clock):
+        reason = f"{failed[0]} was tried and failed: {failed[1].message}" if failed else one.why
+        events.emit("accel.chosen", accel=str(one.accel), reason=reason, trial=one.trial)
         try:
-            guest = _boot_once(stored, options, events, accel, reason, trial=trial)
-        except (BootError, GuestDied, LaunchError, PanicError) as fault:
-            if not trial:
+            guest = _boot_once(stored, options, events, one.accel, reason, trial=one.trial)
+        except (GuestError, LaunchError) as fault:
+            if not one.trial:
+                if one.accel is not Accel.TCG:
+                    fault.hint = fault.hint or f"Where {one.accel} itself is at fault, --accel tcg boots."
                 raise
-            failed = (accel, fault)
-            events.emit("accel.failed", accel=str(accel), reason=fault.message)
+            failed = (one.accel, fault)
+            events.emit("accel.failed", accel=str(one.accel), reason=fault.message)
             continue
-        if trial:
-            verdicts.put(accel, stored.spec.os, works=True, why="booted a guest")
+        if one.trial:
+            verdicts.put(one.accel, stored.spec.os, works=True, why="booted a guest")
         if failed:
             # Only now is the accelerator, not the image, known to be at fault.
             verdicts.put(failed[0], stored.spec.os, works=False, why=failed[1].message)
         return guest
     raise AssertionError("the last candidate is never a trial")
+
+
+def _check_way_in(stored: StoredImage, options: GuestOptions) -> None:
+    """Said before a boot of minutes, not after it. Raises `InputError`."""
+    spec = stored.spec
+    wants_ssh = TransportKind.SSH in spec.transports and not options.console_only
+    if wants_ssh and stored.key is None and spec.login.kind == "none":
+        raise InputError(
+            f"{spec.name}: its console takes no input, so the rig cannot put its own SSH key in place",
+            hint="Import the image with a key it knows: rig images import FILE --like ... --ssh-key KEY",
+        )
+    if wants_ssh:
+        load_key(stored.key or user_key())
 
 
 def _boot_once(
@@ -85,27 +102,25 @@ def _boot_once(
         machine.start()
         stack.callback(machine.stop, soft_seconds=2.0)
         watch = Watch(spec.dialect)
-        console = Console.connect(launch.console_socket, watch, input_rate=spec.console.input_rate)
+        try:
+            console = Console.connect(launch.console_socket, watch, input_rate=spec.console.input_rate)
+        except TransportError as fault:
+            raise machine.process.launch_error(f"QEMU gives no console: {fault.message}") from fault
         watch.on_alarm = console.alarm
         stack.callback(console.close)
         guest = Guest(stored, options, machine, console, accel, reason, factor, events)
-        boot = Boot(spec.boot, machine, console, events, factor=factor, silence=_TRIAL_SILENCE if trial else None)
+        boot = Boot(spec.boot, machine, console, events, factor=factor, patience=_TRIAL_PATIENCE if trial else math.inf)
         guest.stages = boot.reached
         try:
             boot.begin()
             boot.follow(lambda stage: stage.name != SSH_STAGE)
             if not options.console_only:
                 _reach(guest, boot)
-        except TransportError as fault:
+        except RigError as fault:
             worse = _explain(guest, boot, fault)
+            if worse is fault:
+                raise
             raise worse from fault
-        except GuestError as fault:
-            fault.evidence = guest.evidence(stage=boot.reached[-1].name if boot.reached else "")
-            report = watch.panic(wait=PANIC_GRACE)
-            if report is not None and not isinstance(fault, PanicError):
-                evidence = replace(fault.evidence, reason=report.text)
-                raise PanicError(f"the kernel panicked during boot: {report.title}", evidence=evidence) from fault
-            raise
         if guest.transport is not None:
             stack.callback(guest.transport.close)
         guest.own(stack.pop_all())
@@ -151,17 +166,18 @@ def _reach(guest: Guest, boot: Boot) -> None:
         return
     guest.key = guest.stored.key or user_key()
     if guest.stored.key is None:
-        if spec.login.kind == "none":
-            raise InputError(
-                f"{spec.name}: its console takes no input, so the rig cannot put its own SSH key in place",
-                hint="Import the image with a key it knows: rig images import FILE --like ... --ssh-key KEY",
-            )
         _install_key(guest, public_line(guest.key))
         boot.mark("key")
-    stage = next((stage for stage in spec.boot.stages if stage.name == SSH_STAGE), None)
-    transport = SshTransport(guest.machine.ssh_port(), spec.ssh.user, guest.key, sftp=spec.has.get("sftp"))
+    transport = SshTransport(
+        guest.machine.ssh_port(), spec.ssh.user, guest.key, sftp=spec.has.get("sftp"), tar=spec.has.get("tar")
+    )
     guest.transport = transport
-    transport.connect(guest.deadline(stage.deadline if stage else _SSH_SECONDS))
+    deadline = guest.deadline(boot.allowance(SSH_STAGE) or _SSH_SECONDS)
+    try:
+        transport.connect(deadline, lost=lambda: not guest.alive)
+    except BaseException:
+        transport.close()
+        raise
     boot.mark(SSH_STAGE)
 
 
@@ -173,7 +189,7 @@ def _install_key(guest: Guest, line: str) -> None:
     shell.log_in(deadline)
     path = ssh.authorized_keys
     if not path.startswith("/"):
-        home = shell.run(f"echo ~{ssh.user}", deadline).output.strip()
+        home = shell.ask(f"echo ~{ssh.user}", deadline).output.strip()
         if not home.startswith("/"):
             raise TransportError(f"the guest does not know {ssh.user}'s home directory: {home!r}")
         path = f"{home.rstrip('/')}/{path}"
@@ -186,22 +202,26 @@ def _install_key(guest: Guest, line: str) -> None:
     shell.run(f"chmod 600 {path}", deadline)
 
 
-def _explain(guest: Guest, boot: Boot, fault: TransportError) -> RigError:
-    """A transport that failed during boot: the guest's own trouble where there is one, else the transport's."""
+def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
+    """What a failure during boot means: a panic or QEMU's end where there is one, else what it says of itself."""
     stage = boot.reached[-1].name if boot.reached else "power on"
     report = guest.console.watch.panic(wait=PANIC_GRACE)
+    evidence = guest.evidence(report.text if report else "", stage)
     if report is not None:
-        return PanicError(
-            f"the kernel panicked after boot stage {stage!r}: {report.title}",
-            evidence=guest.evidence(report.text, stage),
-        )
-    if not guest.machine.alive:
+        return PanicError(f"the kernel panicked during boot, after stage {stage!r}: {report.title}", evidence=evidence)
+    if isinstance(fault, GuestError):
+        fault.evidence = evidence
+        return fault
+    if guest.qemu_ended():
         return GuestDied(
-            f"QEMU ended ({guest.machine.process.how_it_ended}) after boot stage {stage!r}",
-            evidence=guest.evidence(stage=stage),
+            f"QEMU ended ({guest.machine.process.how_it_ended}) after boot stage {stage!r}", evidence=evidence
         )
-    return BootError(
-        f"the guest booted to {stage!r} but cannot be reached: {fault.message}",
-        evidence=guest.evidence(stage=stage),
-        hint=fault.hint,
-    )
+    if guest.machine.powered_off:
+        message = f"the guest reset or powered itself off after boot stage {stage!r}"
+    elif isinstance(fault, TransportError):
+        message = f"the guest booted to {stage!r} but cannot be reached: {fault.message}"
+    elif isinstance(fault, MonitorError):
+        message = f"QEMU stopped answering after boot stage {stage!r}: {fault.message}"
+    else:
+        return fault
+    return BootError(message, evidence=evidence, hint=fault.hint)

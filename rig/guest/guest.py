@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,7 @@ from rig.deadline import Deadline
 from rig.errors import (
     Evidence,
     GuestDied,
+    GuestError,
     HangError,
     PanicError,
     RigError,
@@ -26,11 +29,11 @@ from rig.image.status import StoredImage
 from rig.machine import Machine
 from rig.spec import Accel, GuestOS
 
-_SSH_SECONDS = 30.0
-_TRIAL_SILENCE = 10.0
-_PING_SECONDS = 5.0
 PANIC_GRACE = 2.0
-_LOGIN_SECONDS = 10.0
+"""Seconds granted to a panic to print its last line."""
+_PING_SECONDS = 5.0
+_END_GRACE = 0.5
+"""A QEMU that dies closes its sockets a moment before it can be seen to have ended."""
 
 
 @dataclass
@@ -48,7 +51,10 @@ class Guest:
     stages: list[StageTime] = field(default_factory=list)
     transport: Transport | None = None
     key: Path | None = None
+    lost: GuestError | None = None
+    """Why this guest is of no use any more, once that is known."""
     _resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _pictures: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def os(self) -> GuestOS:
@@ -57,8 +63,17 @@ class Guest:
 
     @property
     def alive(self) -> bool:
-        """Whether QEMU runs, the guest has not switched itself off and its kernel has not panicked."""
-        return self.machine.alive and not self.machine.powered_off and not self.console.watch.panicked
+        """Whether QEMU runs, the guest has not switched itself off, and neither panicked nor was found to hang."""
+        return (
+            self.lost is None
+            and self.machine.alive
+            and not self.machine.powered_off
+            and not self.console.watch.panicked
+        )
+
+    def qemu_ended(self) -> bool:
+        """Whether QEMU has ended, or does so now."""
+        return self.machine.process.wait(_END_GRACE)
 
     def deadline(self, seconds: float) -> Deadline:
         """A deadline in this guest's time: `seconds` on hardware acceleration, scaled by its factor."""
@@ -73,34 +88,49 @@ class Guest:
         return self.transport
 
     def run(
-        self, command: str, *, seconds: float = 60.0, on_output: OnOutput | None = None, idle: float | None = None
+        self,
+        command: str,
+        *,
+        seconds: float = 60.0,
+        stdin: bytes = b"",
+        on_output: OnOutput | None = None,
+        idle: float | None = None,
     ) -> RunResult:
         """Run `command` by the guest's sh; `seconds`, in all and `idle` without output, are scaled by its factor.
 
         Raises `TransportTimeout` when the guest is well and the command slow, else `PanicError`, `GuestDied` or
         `HangError` with evidence.
         """
-        try:
+        with self._told_apart() as way_in:
             scaled = None if idle is None else idle * self.factor
-            return self._way_in().run(
-                command, self.deadline(seconds), on_output=on_output, idle=scaled, lost=lambda: not self.alive
+            return way_in.run(
+                command, self.deadline(seconds), stdin=stdin, on_output=on_output, idle=scaled, lost=self._is_lost
             )
-        except TransportError as fault:
-            raise self.diagnose(fault) from fault
 
     def push(self, source: Path, destination: str, *, seconds: float = 120.0) -> None:
-        """Put a file or a directory's content into the guest."""
-        try:
-            self._way_in().push(source, destination, self.deadline(seconds))
-        except TransportError as fault:
-            raise self.diagnose(fault) from fault
+        """Put a file or a directory's content into the guest. Raises as `run` does."""
+        with self._told_apart() as way_in:
+            way_in.push(source, destination, self.deadline(seconds), lost=self._is_lost)
 
     def pull(self, source: str, destination: Path, *, seconds: float = 120.0) -> None:
-        """Fetch a file or a directory's content from the guest."""
+        """Fetch a file or a directory's content from the guest. Raises as `run` does."""
+        with self._told_apart() as way_in:
+            way_in.pull(source, destination, self.deadline(seconds), lost=self._is_lost)
+
+    def _is_lost(self) -> bool:
+        return not self.alive
+
+    @contextlib.contextmanager
+    def _told_apart(self) -> Iterator[Transport]:
+        """The way in; what fails on it is told as what it means."""
+        way_in = self._way_in()
         try:
-            self._way_in().pull(source, destination, self.deadline(seconds))
+            yield way_in
         except TransportError as fault:
-            raise self.diagnose(fault) from fault
+            worse = self.diagnose(fault)
+            if worse is fault:
+                raise
+            raise worse from fault
 
     def shell(self) -> ConsoleShell:
         """A root shell on the serial console."""
@@ -113,23 +143,34 @@ class Guest:
 
     def diagnose(self, fault: TransportError) -> RigError:
         """What a transport's failure means: the guest panicked, ended, hangs, or is well (then `fault` itself)."""
+        found = self.death()
+        if found is not None:
+            return found
+        answers = self._way_in().ping(self.deadline(_PING_SECONDS), lost=self._is_lost)
+        found = self.death()
+        if found is not None:
+            return found
+        if answers:
+            return fault
+        self.lost = HangError(f"the guest no longer answers ({fault.message})", evidence=self.evidence())
+        return self.lost
+
+    def death(self) -> GuestError | None:
+        """Why this guest is dead, with evidence; None for one that, as far as can be seen from outside, lives."""
+        if self.lost is None:
+            self.lost = self._death()
+        return self.lost
+
+    def _death(self) -> GuestError | None:
         report = self.console.watch.panic(wait=PANIC_GRACE)
         if report is not None:
             who = f" in process {report.process}" if report.process else ""
             return PanicError(f"the guest's kernel panicked{who}: {report.title}", evidence=self.evidence(report.text))
-        if not self.machine.alive:
+        if self.qemu_ended():
             return GuestDied(f"QEMU ended: {self.machine.process.how_it_ended}", evidence=self.evidence())
         if self.machine.powered_off:
             return GuestDied("the guest reset or powered itself off", evidence=self.evidence())
-        if self._way_in().ping(self.deadline(_PING_SECONDS)):
-            return fault
-        return self.diagnose_silence(fault)
-
-    def diagnose_silence(self, fault: TransportError) -> RigError:
-        """For a guest that did not answer a ping: a panic that came meanwhile, or a hang."""
-        if self.console.watch.panicked or not self.machine.alive or self.machine.powered_off:
-            return self.diagnose(fault)
-        return HangError(f"the guest no longer answers ({fault.message})", evidence=self.evidence())
+        return None
 
     def evidence(self, reason: str = "", stage: str = "") -> Evidence:
         """What can be known of the guest now; never raises. Files go into its logs directory."""
@@ -137,7 +178,9 @@ class Guest:
         registers = ""
         if self.machine.alive:
             with contextlib.suppress(RigError):
-                screenshot = self.machine.screenshot(self.options.logs / "screenshot.png")
+                # Numbered: an earlier one may be waiting to be copied into a run's record.
+                picture = self.options.logs / f"screenshot-{next(self._pictures)}.png"
+                screenshot = self.machine.screenshot(picture)
             with contextlib.suppress(RigError, OSError):
                 registers = self.machine.registers()
                 (self.options.logs / "registers.txt").write_text(registers, encoding="utf-8")

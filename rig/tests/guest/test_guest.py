@@ -1,0 +1,153 @@
+"""A guest in use: slow, dead, panicked or hanging are four different things."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.deadline import Deadline
+from rig.errors import GuestDied, HangError, PanicError, TransportError, TransportTimeout
+from rig.events import Events
+from rig.guest import Guest, GuestOptions
+from rig.spec import Accel
+from rig.tests.guest.fakes import PANIC, FakeMachine, FakeStored, FakeTransport, console_of, make_spec
+
+SLOW = TransportTimeout("'x' did not end within 60 s")
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[Guest]:
+    spec = make_spec()
+    machine = FakeMachine()
+    console = console_of(machine, spec)
+    stored = FakeStored(spec, tmp_path / "disk", None)
+    parts: Any = (stored, GuestOptions(tmp_path), machine, console, Accel.TCG, "", 5.0, Events())
+    found = Guest(*parts)
+    found.transport = FakeTransport()
+    yield found
+    machine.die()
+    console.close()
+
+
+def parts(guest: Guest) -> tuple[FakeMachine, FakeTransport]:
+    machine, transport = guest.machine, guest.transport
+    assert isinstance(machine, FakeMachine)
+    assert isinstance(transport, FakeTransport)
+    return machine, transport
+
+
+def hear(guest: Guest, data: bytes) -> None:
+    machine, _ = parts(guest)
+    before = guest.console.watch.bytes_seen
+    machine.say(data)
+    patience = Deadline.after(20)
+    while guest.console.watch.bytes_seen < before + len(data) and not patience.expired:
+        time.sleep(0.01)
+
+
+def test_deadlines_are_scaled(guest: Guest) -> None:
+    _, transport = parts(guest)
+    guest.run("x", seconds=10, idle=2)
+    (command, deadline, idle) = transport.asked[0]
+    assert (command, deadline.total, idle) == ("x", 50.0, 10.0)
+
+
+def test_a_slow_command_in_a_live_guest_is_slow(guest: Guest) -> None:
+    _, transport = parts(guest)
+    transport.fault = SLOW
+    with pytest.raises(TransportTimeout) as caught:
+        guest.run("x")
+    assert caught.value is SLOW
+    assert guest.alive
+
+
+def test_a_guest_that_does_not_answer_hangs_and_stays_lost(guest: Guest) -> None:
+    _, transport = parts(guest)
+    transport.fault, transport.pings = SLOW, False
+    with pytest.raises(HangError, match=r"no longer answers \('x' did not end") as caught:
+        guest.run("x")
+    assert caught.value.evidence.registers == "RIP=0"
+    assert not guest.alive, "nobody may be handed a guest that hangs"
+    assert guest.death() is caught.value
+
+
+def test_a_panic_is_told_with_its_text(guest: Guest) -> None:
+    _, transport = parts(guest)
+    hear(guest, b"BUG: unable\r\n[    0.9] CPU: 0 PID: 7 Comm: probe Not tainted\r\n" + PANIC)
+    transport.fault = TransportError("the guest was lost")
+    with pytest.raises(PanicError, match=r"panicked in process probe: .*not syncing: test") as caught:
+        guest.push(Path("/x"), "/y")
+    assert "end Kernel panic" in caught.value.evidence.reason
+    assert not guest.alive
+
+
+def test_a_panic_that_comes_during_the_ping_is_a_panic(guest: Guest) -> None:
+    _, transport = parts(guest)
+    transport.fault, transport.pings = SLOW, False
+    transport.on_ping = lambda: hear(guest, PANIC)
+    with pytest.raises(PanicError):
+        guest.run("x")
+
+
+def test_qemu_that_was_killed(guest: Guest) -> None:
+    machine, transport = parts(guest)
+    machine.die()
+    transport.fault = TransportError("connection reset")
+    with pytest.raises(GuestDied, match="QEMU ended: killed by SIGKILL"):
+        guest.pull("/x", Path("/y"))
+
+
+def test_qemu_that_is_seen_to_end_a_moment_later(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its sockets close before the process can be reaped.
+    machine, transport = parts(guest)
+    transport.fault = TransportError("connection reset")
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        machine.die()
+        return True
+
+    monkeypatch.setattr(machine.process, "wait", wait)
+    with pytest.raises(GuestDied):
+        guest.run("x")
+    assert waited
+
+
+def test_a_guest_that_switched_itself_off(guest: Guest) -> None:
+    machine, transport = parts(guest)
+    machine.powered.set()
+    transport.fault = TransportError("connection reset")
+    with pytest.raises(GuestDied, match="reset or powered itself off"):
+        guest.run("x")
+
+
+def test_evidence_never_raises(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, _ = parts(guest)
+
+    def refuse(*_: object) -> None:
+        raise GuestDied("QEMU's monitor is closed")
+
+    monkeypatch.setattr(machine, "screenshot", refuse)
+    monkeypatch.setattr(machine, "registers", refuse)
+    hear(guest, b"some words\r\n")
+    evidence = guest.evidence("why", "login")
+    assert (evidence.console, evidence.screenshot, evidence.registers) == ("some words", None, "")
+    machine.die()
+    assert guest.evidence().console == "some words"
+
+
+def test_each_picture_is_kept(guest: Guest) -> None:
+    pictures = {guest.evidence().screenshot, guest.evidence().screenshot}
+    assert len(pictures) == 2
+    assert all(picture is not None and picture.is_file() for picture in pictures)
+
+
+def test_without_a_transport_a_guest_says_so(guest: Guest) -> None:
+    guest.transport = None
+    with pytest.raises(TransportError, match="fake has no transport for commands"):
+        guest.run("x")
