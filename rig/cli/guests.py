@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import socket
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -17,18 +20,22 @@ from rich.table import Table
 from rig.cli.relay import relay
 from rig.console.text import last_lines
 from rig.deadline import Deadline
-from rig.errors import InputError, TransportError
+from rig.errors import HostError, InputError, RigError, TransportError, TransportTimeout
 from rig.events import Event, Events
 from rig.guest import GuestOptions, boot_guest
 from rig.guest.registry import Registry, RunningGuest
+from rig.guest.ssh import SshTransport
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
 from rig.paths import ensure, state_dir
+from rig.report.console import say
+from rig.report.words import seconds
 from rig.spec import Accel, Clock
 
 Name = Annotated[str | None, typer.Argument(metavar="[GUEST]", help="A guest of `rig ps`; the only one by default.")]
-_COMMAND_SECONDS = 86_400.0
+_REACH_SECONDS = 30.0
+_WITHOUT_END = 1e9
 _COPY_SECONDS = 600.0
 
 
@@ -40,11 +47,11 @@ def _progress(console: Console) -> Events:
         data = event.data
         match event.name:
             case "accel.chosen":
-                console.print(f"accelerator {data['accel']}: {data['reason']}", highlight=False, markup=False)
+                say(console, f"accelerator {data['accel']}: {data['reason']}")
             case "accel.failed":
-                console.print(f"accelerator {data['accel']} failed: {data['reason']}", highlight=False, markup=False)
+                say(console, f"accelerator {data['accel']} failed: {data['reason']}")
             case "boot.stage" if data["seen"]:
-                console.print(f"  {data['seconds']:6.1f} s  {data['stage']}", highlight=False)
+                say(console, f"  {data['seconds']:6.1f} s  {data['stage']}")
 
     events.listen(hear)
     return events
@@ -65,34 +72,46 @@ def up(
     console = Console()
     registry = Registry()
     spec = Catalogue.load().get(image)
-    chosen = registry.free_name(name, spec.name)
-    stored = Store().ensure(spec, console.print)
-    options = GuestOptions(
-        logs=ensure(state_dir() / "logs" / f"{chosen}-{time.strftime('%Y%m%d-%H%M%S')}"),
-        accel=accel,
-        clock=clock,
-        network=Network.OPEN if net else Network.CLOSED,
-        ssh_port=ssh_port,
-        memory=memory,
-        cpus=cpus,
-        time_factor=time_factor,
-        detached=True,
-    )
-    guest = boot_guest(stored, options, _progress(console))
-    try:
-        one = registry.add(chosen, guest)
-    except BaseException:
-        guest.close()
-        raise
-    guest.leave()
+    stored = Store().ensure(spec, lambda words: say(console, words))
+    with registry.reserve(name, spec.name) as chosen:
+        options = GuestOptions(
+            logs=_new_logs(chosen),
+            accel=accel,
+            clock=clock,
+            network=Network.OPEN if net else Network.CLOSED,
+            ssh_port=ssh_port,
+            memory=memory,
+            cpus=cpus,
+            time_factor=time_factor,
+            detached=True,
+        )
+        guest = boot_guest(stored, options, _progress(console))
+        try:
+            one = registry.add(chosen, guest)
+        except BaseException:
+            guest.close()
+            raise
+        guest.leave()
     ways = [f"rig ssh {chosen}"] if one.ssh_port else []
     ways += [f"rig console {chosen}", f"rig down {chosen}"]
-    console.print(f"{chosen} runs: {'   '.join(ways)}", highlight=False)
+    say(console, f"{chosen} runs: {'   '.join(ways)}")
+
+
+def _new_logs(name: str) -> Path:
+    """A directory that no other guest writes to."""
+    parent = ensure(state_dir() / "logs")
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-", dir=parent))
+    except OSError as fault:
+        raise HostError(f"{parent}: {fault.strerror}", hint="Check the path and its rights.") from fault
 
 
 def ps(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the guests that run."""
-    running = Registry().all()
+    registry = Registry()
+    running = registry.all()
+    for path in registry.damaged:
+        typer.echo(f"{path}: cannot be read; a guest may run that is not listed here", err=True)
     if as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in running], indent=1))
         return
@@ -101,9 +120,9 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         return
     table = Table("guest", "image", "pid", "ssh port", "accel", "up", box=None, pad_edge=False)
     for one in running:
-        hours = f"{(time.time() - one.started) / 60:.0f} min"
-        table.add_row(one.name, one.image, str(one.pid), str(one.ssh_port or "none"), one.accel, hours)
-    Console().print(table)
+        port = str(one.ssh_port or "none")
+        table.add_row(one.name, one.image, str(one.pid), port, one.accel, seconds(time.time() - one.started))
+    Console(soft_wrap=True).print(table)
 
 
 def ssh(
@@ -111,25 +130,46 @@ def ssh(
     command: Annotated[list[str] | None, typer.Argument(help="Command to run there; a shell without one.")] = None,
 ) -> None:
     """Open a shell in a guest, or run a command there: `rig ssh GUEST -- uname -a`. Its exit status is kept."""
-    one = Registry().get(name)
-    transport = one.transport()
-    try:
+    with _transport(Registry().get(name)) as transport:
         if command:
             words = command[0] if len(command) == 1 else shlex.join(command)
-            answer = transport.run(words, Deadline.after(_COMMAND_SECONDS), on_output=_to_screen)
-            sys.stderr.buffer.write(answer.stderr)
-            sys.stderr.flush()
+            answer = transport.run(
+                words, Deadline.after(_WITHOUT_END), on_output=_to(sys.stdout), on_error=_to(sys.stderr), keep=False
+            )
             raise typer.Exit(answer.status)
         typer.echo("Ctrl-] leaves.", err=True)
-        with transport.shell(Deadline.after(30, one.factor)) as channel:
+        with transport.shell(Deadline.after(_REACH_SECONDS)) as channel:
             relay(channel)
+
+
+@contextlib.contextmanager
+def _transport(one: RunningGuest) -> Iterator[SshTransport]:
+    """A connection that is there: a guest that does not answer is told after a bounded time."""
+    transport = one.transport()
+    try:
+        transport.connect(Deadline.after(_REACH_SECONDS, one.factor), lost=lambda: not one.alive)
+    except TransportTimeout as fault:
+        transport.close()
+        raise TransportTimeout(
+            f"guest {one.name} does not answer: {fault.message}", hint=f"Look at its console: rig console {one.name}"
+        ) from fault
+    except BaseException:
+        transport.close()
+        raise
+    try:
+        yield transport
     finally:
         transport.close()
 
 
-def _to_screen(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+def _to(stream: TextIO) -> Callable[[bytes], None]:
+    """Bytes to the screen as they are."""
+
+    def write(data: bytes) -> None:
+        stream.buffer.write(data)
+        stream.buffer.flush()
+
+    return write
 
 
 def console(name: Name = None) -> None:
@@ -142,7 +182,8 @@ def console(name: Name = None) -> None:
         stream.close()
         raise TransportError(f"the console of {one.name} cannot be reached: {fault}") from fault
     log = one.logs / "console.log"
-    typer.echo(last_lines(log.read_bytes()[-8192:], 20) if log.exists() else "", err=True)
+    with contextlib.suppress(OSError):
+        typer.echo(last_lines(log.read_bytes()[-8192:], 20), err=True)
     typer.echo(f"(console of {one.name}; the whole log: {log}; Ctrl-] leaves)", err=True)
     with stream:
         relay(stream)
@@ -162,15 +203,25 @@ def cp(
         )
     one = from_guest or to_guest
     assert one is not None
-    transport = one.transport()
-    deadline = Deadline.after(_COPY_SECONDS, one.factor)
-    try:
+    if to_guest is not None and not Path(source_path).exists():
+        raise InputError(f"{source_path}: no such file or directory")
+    with _transport(one) as transport:
+        deadline = Deadline.after(_COPY_SECONDS, one.factor)
+
+        def lost() -> bool:
+            return not one.alive
+
         if to_guest is not None:
-            transport.push(Path(source_path), destination_path, deadline)
+            into = not Path(source_path).is_dir() and _is_directory(transport, destination_path, deadline)
+            if into:
+                destination_path = f"{destination_path.rstrip('/')}/{Path(source_path).resolve().name}"
+            transport.push(Path(source_path), destination_path, deadline, lost=lost)
         else:
-            transport.pull(source_path, Path(destination_path), deadline)
-    finally:
-        transport.close()
+            transport.pull(source_path, Path(destination_path), deadline, lost=lost)
+
+
+def _is_directory(transport: SshTransport, path: str, deadline: Deadline) -> bool:
+    return path.endswith("/") or transport.run(f"test -d {shlex.quote(path)}", deadline).ok
 
 
 def _split(place: str) -> tuple[RunningGuest | None, str]:
@@ -201,7 +252,14 @@ def down(
 ) -> None:
     """End a guest. What it wrote to its disk is gone with it."""
     registry = Registry()
+    faults: list[RigError] = []
     for one in registry.all() if every else [registry.get(name)]:
-        one.stop()
+        try:
+            one.stop()
+        except RigError as fault:
+            faults.append(fault)
+            continue
         registry.forget(one)
         typer.echo(f"{one.name} ended; its logs: {one.logs}")
+    if faults:
+        raise faults[0]

@@ -1,13 +1,16 @@
 """Guests that outlive the process that booted them (`rig up`): where they are, whether they still run.
 
-One JSON file a guest under the user's state directory. A guest is the QEMU process of that number *and* start time,
-so a number used again by another process is never taken for it, nor stopped.
+One JSON file a guest under the user's state directory. A guest is the process of that number whose command line names
+the guest's own directory, so a number used again by another process is never taken for it, nor stopped. (Start times
+would not do: they move when the host's clock is set.)
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,17 +18,19 @@ from pathlib import Path
 
 import paramiko
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from rig.errors import InputError
+from rig.deadline import Deadline
+from rig.errors import HostError, InputError, RigError
 from rig.guest.guest import Guest
 from rig.guest.ssh import SshTransport
-from rig.machine.qmp import Monitor, MonitorError
+from rig.machine.qmp import Monitor
 from rig.paths import ensure, state_dir
 from rig.spec.base import Spec
 
 _STOP_SECONDS = 5.0
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
 class RunningGuest(Spec):
@@ -35,7 +40,7 @@ class RunningGuest(Spec):
     image: str
     pid: int
     started: float
-    """The process's start time, seconds since the epoch, as the system tells it."""
+    """When it was booted, seconds since the epoch."""
     directory: Path
     logs: Path
     accel: str
@@ -45,6 +50,7 @@ class RunningGuest(Spec):
     host_key: str | None = None
     """`type base64`, pinned when the guest was booted."""
     sftp: bool | None = None
+    tar: bool | None = None
     factor: float = 1.0
 
     @property
@@ -56,7 +62,8 @@ class RunningGuest(Spec):
         """The process, or None when it has ended (or its number is another's now)."""
         try:
             found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.started) < 0.02 and found.status() != psutil.STATUS_ZOMBIE
+            # rig.machine.argv: -name rig-DIRECTORY
+            same = f"rig-{self.directory.name}" in found.cmdline()
         except psutil.Error:
             return None
         return found if same else None
@@ -70,7 +77,7 @@ class RunningGuest(Spec):
         """SSH into it, with the host key that was pinned. Raises `InputError` for a guest without SSH."""
         if self.ssh_port is None or self.key is None:
             raise InputError(f"guest {self.name} has no SSH", hint=f"Use its console: rig console {self.name}")
-        transport = SshTransport(self.ssh_port, self.user, self.key, sftp=self.sftp)
+        transport = SshTransport(self.ssh_port, self.user, self.key, sftp=self.sftp, tar=self.tar)
         if self.host_key is not None:
             kind, data = self.host_key.split(" ", 1)
             transport.host_key = paramiko.PKey.from_type_string(kind, base64.b64decode(data))
@@ -90,16 +97,32 @@ class RunningGuest(Spec):
         """End it: QEMU's own quit first, then SIGKILL to this very process. Its directory goes too."""
         process = self.process()
         if process is not None:
-            with contextlib.suppress(MonitorError, OSError), self.monitor() as monitor:
+            # QEMU may close the monitor before it answers; the process tells.
+            with contextlib.suppress(RigError, OSError), self.monitor() as monitor:
                 monitor.execute("quit", seconds=_STOP_SECONDS)
-            try:
-                process.wait(_STOP_SECONDS)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(_STOP_SECONDS)
-            except psutil.NoSuchProcess:
-                pass
-        shutil.rmtree(self.directory, ignore_errors=True)
+            if not self._gone_within(_STOP_SECONDS):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+                if not self._gone_within(_STOP_SECONDS):
+                    raise HostError(
+                        f"guest {self.name}: process {self.pid} does not end", hint=f"Look at it: ps -l {self.pid}"
+                    )
+        self.clear()
+
+    def _gone_within(self, seconds: float) -> bool:
+        """Whether it ends in time. One that nobody reaps (a container without init) has ended, too."""
+        deadline = Deadline.after(seconds)
+        while self.alive:
+            if deadline.expired:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def clear(self) -> None:
+        """Remove its private directory (sockets, overlay)."""
+        # The path comes from a file; what is not of the rig's making is not removed.
+        if self.directory.name.startswith("rig-"):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Registry:
@@ -107,6 +130,8 @@ class Registry:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = ensure(root or state_dir() / "guests")
+        self.damaged: list[Path] = []
+        """Files that could not be read when the list was last looked at."""
 
     def _file(self, name: str) -> Path:
         return self.root / f"{name}.json"
@@ -114,10 +139,14 @@ class Registry:
     def all(self) -> list[RunningGuest]:
         """Those that run; what is left of dead ones is cleared away."""
         found: list[RunningGuest] = []
+        self.damaged = []
         for path in sorted(self.root.glob("*.json")):
             try:
                 one = RunningGuest.model_validate_json(path.read_bytes())
+            except FileNotFoundError:
+                continue  # another process has cleared it away
             except (ValidationError, OSError):
+                self.damaged.append(path)
                 continue
             if one.alive:
                 found.append(one)
@@ -142,18 +171,34 @@ class Registry:
         names = ", ".join(one.name for one in running) or "none"
         raise InputError(f"no guest {name!r} runs; running: {names}", hint=f"rig up IMAGE --name {name}")
 
-    def free_name(self, wanted: str | None, image: str) -> str:
-        """`wanted` when it is free, else IMAGE, IMAGE-2, ... Raises `InputError` when `wanted` is taken."""
-        taken = {one.name for one in self.all()}
-        if wanted is not None:
-            if wanted in taken:
-                raise InputError(f"a guest {wanted!r} runs already", hint=f"rig down {wanted}, or another --name")
-            return wanted
-        names = (image if number == 1 else f"{image}-{number}" for number in range(1, len(taken) + 2))
-        return next(name for name in names if name not in taken)
+    @contextlib.contextmanager
+    def reserve(self, wanted: str | None, image: str) -> Iterator[str]:
+        """A name that nobody else takes within the block: `wanted`, else IMAGE, IMAGE-2, ...
+
+        Raises `InputError` when `wanted` is taken or no name for a guest.
+        """
+        if wanted is not None and not re.fullmatch(_NAME, wanted):
+            raise InputError(
+                f"a guest cannot be called {wanted!r}", hint="Letters, digits, and . _ - behind the first."
+            )
+        names = [wanted] if wanted is not None else (f"{image}-{n}" if n > 1 else image for n in itertools.count(1))
+        for name in names:
+            claim = FileLock(self.root / f".{name}.claim")
+            try:
+                claim.acquire(timeout=0)
+            except Timeout:
+                continue
+            try:
+                taken = {one.name for one in self.all()} | {path.stem for path in self.damaged}
+                if name not in taken:
+                    yield name
+                    return
+            finally:
+                claim.release()
+        raise InputError(f"a guest {wanted!r} runs already", hint=f"rig down {wanted}, or another --name")
 
     def add(self, name: str, guest: Guest) -> RunningGuest:
-        """Write a detached guest down."""
+        """Write a detached guest down, under a name that is reserved."""
         machine, spec = guest.machine, guest.stored.spec
         transport = guest.transport if isinstance(guest.transport, SshTransport) else None
         host_key = transport.host_key if transport else None
@@ -161,7 +206,7 @@ class Registry:
             name=name,
             image=spec.name,
             pid=machine.process.pid,
-            started=psutil.Process(machine.process.pid).create_time(),
+            started=time.time(),
             directory=machine.launch.directory,
             logs=machine.launch.logs,
             accel=str(guest.accel),
@@ -170,19 +215,18 @@ class Registry:
             key=transport.key if transport else None,
             host_key=f"{host_key.get_name()} {host_key.get_base64()}" if host_key else None,
             sftp=spec.has.get("sftp"),
+            tar=spec.has.get("tar"),
             factor=guest.factor,
         )
-        with self.lock():
-            fresh = self._file(name).with_suffix(f".{time.time_ns()}.new")
-            fresh.write_text(one.model_dump_json(indent=1), encoding="utf-8")
-            fresh.replace(self._file(name))
+        fresh = self._file(name).with_suffix(f".{time.time_ns()}.new")
+        fresh.write_text(one.model_dump_json(indent=1), encoding="utf-8")
+        fresh.replace(self._file(name))
         return one
 
     def forget(self, one: RunningGuest) -> None:
         """Take a guest that has ended off the list."""
-        shutil.rmtree(one.directory, ignore_errors=True)
-        self._file(one.name).unlink(missing_ok=True)
-
-    def lock(self) -> FileLock:
-        """Held while the list is changed."""
-        return FileLock(self.root / ".lock")
+        one.clear()
+        with contextlib.suppress(OSError, ValidationError):
+            # Another guest may have come under its name meanwhile.
+            if RunningGuest.model_validate_json(self._file(one.name).read_bytes()).pid == one.pid:
+                self._file(one.name).unlink()
