@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rig.errors import InputError
 from rig.machine import Network
 from rig.run.front import TestRequest, run_tests
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.spec import Accel, Clock, SuiteSpec, load_spec
 
 _SUITE = SuiteSpec(name="default")
+_MOST_WORKERS = 256
 
 
 def test(
@@ -36,6 +38,8 @@ def test(
     plain: Annotated[bool | None, typer.Option("--plain/--live", help="Lines instead of the live table.")] = None,
 ) -> None:
     """Boot a guest, run the probes in it, report. Exit code 0: as expected; 1: not; 2: could not be run."""
+    if workers != "auto" and not (workers.isdecimal() and int(workers) <= _MOST_WORKERS):
+        raise InputError(f"-n {workers}: found {workers!r}; a number up to {_MOST_WORKERS}, or auto, is wanted")
     wanted = load_spec(SuiteSpec, suite) if suite else _SUITE
     settings = RunSettings(
         image=image or wanted.image or DEFAULT_IMAGE,

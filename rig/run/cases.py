@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,13 @@ from rig.errors import Evidence, GuestError, RigError
 from rig.guest import Guest
 from rig.probe.manifest import ProbeManifest
 from rig.result import CaseResult, LeakRecord, Outcome, RubbishRecord
+from rig.run.blame import outcome_of
 from rig.run.guests import GuestKeeper
-from rig.run.probe_run import USAGE_STATUS, ProbeRun, case_facts
+from rig.run.probe_run import ProbeRun, case_facts
 
 _LIST_SECONDS = 20.0
+MUTE_STARTS = 2
+"""Starts on end without a hello until a probe is given up: each may cost minutes of waiting, and none is different."""
 
 
 @dataclass
@@ -25,6 +27,26 @@ class CaseAnswer:
     evidence: Evidence | None = None
     leaks: list[LeakRecord] = field(default_factory=list)
     rubbish: list[RubbishRecord] = field(default_factory=list)
+    broken: bool = False
+    """Whether the probe's own stream is at fault, with the guest well: nothing was learned of the guest."""
+
+
+@dataclass
+class _Book:
+    """What is known of one probe in this process."""
+
+    run: ProbeRun | None = None
+    """The start under way."""
+    asked: set[str] = field(default_factory=set)
+    """Cases of that start that were handed out."""
+    answers: dict[str, CaseAnswer] = field(default_factory=dict)
+    """Of starts that are over, not handed out yet."""
+    lacking: dict[str, str] = field(default_factory=dict)
+    """Cases that the probe does not have, with the reason in words."""
+    mute: int = 0
+    """Starts on end that said no hello."""
+    hopeless: str = ""
+    """Why it is not started again."""
 
 
 class CaseRunner:
@@ -33,37 +55,83 @@ class CaseRunner:
     def __init__(self, keeper: GuestKeeper, executables: Mapping[str, Path]) -> None:
         self._keeper = keeper
         self._executables = executables
-        self._runs: dict[str, ProbeRun] = {}
+        self._books: dict[str, _Book] = {}
         self._pushed: set[tuple[str, str]] = set()
+        self._leaks: list[LeakRecord] = []
+        self._rubbish: list[RubbishRecord] = []
 
     def run(self, manifest: ProbeManifest, name: str, wanted: Sequence[str]) -> CaseAnswer:
         """The answer for case `name`; `wanted` are the cases of this probe still to come, `name` first.
 
-        Never raises for what a guest or a probe does: that is an outcome.
+        Never raises for what a guest or a probe does: that is an outcome. Each start answers at least one case, so
+        this ends.
         """
-        run = self._runs.get(manifest.probe)
-        result = run.result(name) if run is not None else None
-        if run is None or result is None:
-            try:
-                run = self._start(manifest, wanted)
-            except RigError as fault:
-                return self._no_start(manifest, name, fault)
-            result = run.result(name)
-            if result is None:
-                result = self._not_told(run, manifest, name)
-        answer = CaseAnswer(result)
-        if run.story.hello is not None:
-            self._keeper.note_hello(run.story.hello)
-        self._close(run, manifest, name, answer)
+        book = self._books.setdefault(manifest.probe, _Book())
+        while True:
+            answer = self._ready(book, manifest, name, wanted)
+            if answer is None:
+                try:
+                    answer = self._start(book, manifest, name, wanted)
+                except RigError as fault:
+                    answer = self._no_start(manifest, name, fault)
+            if answer is not None:
+                break
+        answer.leaks, self._leaks = [*answer.leaks, *self._leaks], []
+        answer.rubbish, self._rubbish = [*answer.rubbish, *self._rubbish], []
         return answer
 
-    def _start(self, manifest: ProbeManifest, wanted: Sequence[str]) -> ProbeRun:
-        guest = self._keeper.get()
-        directory = self._push(guest, manifest)
-        self._keeper.events.emit("probe.started", probe=manifest.probe, cases=len(wanted), guest=self._keeper.id)
-        run = ProbeRun(guest, self._keeper.id, manifest, wanted, directory, self._keeper.settings.batches)
-        self._runs[manifest.probe] = run
-        return run
+    def close(self) -> tuple[list[LeakRecord], list[RubbishRecord]]:
+        """No more cases will be asked for: leaks and rubbish that nobody was told of yet."""
+        for probe, book in self._books.items():
+            if book.run is not None:
+                book.run.abandon()
+                self._gather(probe, book.run)
+                book.run = None
+        leaks, self._leaks = self._leaks, []
+        rubbish, self._rubbish = self._rubbish, []
+        return leaks, rubbish
+
+    def _ready(self, book: _Book, manifest: ProbeManifest, name: str, wanted: Sequence[str]) -> CaseAnswer | None:
+        """The answer, where it is there or the start under way gives it."""
+        if name in book.answers:
+            return book.answers.pop(name)
+        if name in book.lacking or book.hopeless:
+            return self._error(manifest, name, book.lacking.get(name) or book.hopeless)
+        run = book.run
+        if run is None:
+            return None
+        result = run.result(name)
+        if result is None:
+            self._settle(book, manifest, run, name, None)
+            return book.answers.pop(name, None)
+        answer = CaseAnswer(result)
+        book.asked.add(name)
+        if run.over or not any(other in run.names and other not in book.asked for other in wanted):
+            self._settle(book, manifest, run, name, answer)
+        return answer
+
+    def _start(self, book: _Book, manifest: ProbeManifest, name: str, wanted: Sequence[str]) -> CaseAnswer | None:
+        """Start the probe with what has no answer yet; None, or the answer where the guest had died unseen.
+
+        Raises what a boot raises.
+        """
+        death = self._keeper.unseen_death()
+        if death is not None:
+            fault, probe = death
+            words = f"{fault.message}, before this case began; {probe} was the last to run in that guest"
+            return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
+        guest = self._keeper.get(manifest.probe)
+        try:
+            directory = self._push(guest, manifest)
+        except GuestError as fault:
+            self._keeper.lose(fault.message)
+            words = f"{fault.message}, before this case began"
+            return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
+        todo = [one for one in dict.fromkeys(wanted) if one not in book.answers and one not in book.lacking]
+        self._keeper.events.emit("probe.started", probe=manifest.probe, cases=len(todo), guest=self._keeper.id)
+        book.run = ProbeRun(guest, self._keeper.id, manifest, todo, directory, self._keeper.settings.batches)
+        book.asked = set()
+        return None
 
     def _push(self, guest: Guest, manifest: ProbeManifest) -> str:
         directory = f"{guest.stored.spec.workdir.rstrip('/')}/rig"
@@ -72,60 +140,86 @@ class CaseRunner:
             self._pushed.add((self._keeper.id, manifest.probe))
         return directory
 
-    def _no_start(self, manifest: ProbeManifest, name: str, fault: RigError) -> CaseAnswer:
-        """The probe could not be started at all: no guest, or none that takes a file."""
-        guest = self._keeper.record
-        result = CaseResult(
-            **case_facts(manifest, name, self._keeper.stored.spec.os),
-            outcome=Outcome.ERROR,
-            reason=f"the probe was not started: {fault.message}",
-            guest=self._keeper.id if guest is not None and guest.id == self._keeper.id else None,
-        )
-        evidence = fault.evidence if isinstance(fault, GuestError) else None
-        if isinstance(fault, GuestError):
-            self._keeper.lose("failed before a probe ran")
-        return CaseAnswer(result, evidence)
+    def _settle(
+        self, book: _Book, manifest: ProbeManifest, run: ProbeRun, name: str, current: CaseAnswer | None
+    ) -> None:
+        """A start is over, or nobody asks more of it: keep what it told, and end a guest that did not outlive it.
 
-    def _not_told(self, run: ProbeRun, manifest: ProbeManifest, name: str) -> CaseResult:
-        """The start is over and said nothing of the case: manifest and probe disagree, or the stream has a hole."""
+        `current` is the answer that is handed out now, for case `name`; None when the start did not tell of it.
+        """
+        results = run.finish()
+        book.run = None
         story = run.story
-        reason = "the probe ended its stream without a word of this case"
-        if story.status == USAGE_STATUS:
-            reason = f"the probe refused its command line: {story.stderr.strip()}"
-            with contextlib.suppress(RigError):
-                listed = self._listed(manifest)
-                if name not in listed:
-                    reason = f"{manifest.path.name} names this case, {manifest.probe} does not have it"
+        book.answers |= {one: CaseAnswer(result) for one, result in results.items() if one not in book.asked}
+        if story.hello is not None:
+            self._keeper.note_hello(story.hello)
+        payer = current if run.late else book.answers.get(run.culprit or "", current)
+        if run.late and payer is not None:
+            payer.result = _worsened(payer.result, *run.late)
+        if payer is not None and (run.late or run.culprit):
+            payer.evidence = self._keeper.evidence(run.guest_error)
+            payer.broken = story.fault is None
+        self._gather(manifest.probe, run)
+        ended = {"probe": manifest.probe, "guest": run.guest_id, "status": story.status, "complete": story.complete}
+        self._keeper.events.emit("probe.ended", **ended)
+        if story.refused:
+            self._explain_refusal(book, manifest, run, name)
+        book.mute = 0 if story.hello is not None or story.refused else book.mute + 1
+        if book.mute >= MUTE_STARTS and payer is not None:
+            book.hopeless = f"not started again, having failed {MUTE_STARTS} times on end: {payer.result.reason}"
+        if story.fault is not None and not (story.complete and run.late is None):
+            # Even where the guest is well: the probe may go on in it, and in the way of what comes next.
+            self._keeper.lose(story.fault.message)
+
+    def _explain_refusal(self, book: _Book, manifest: ProbeManifest, run: ProbeRun, name: str) -> None:
+        """The probe lacks some of the cases it was asked for: only those pay for it."""
+        reason = f"the probe refused its command line: {run.story.stderr.strip()}"
+        try:
+            guest = self._keeper.get(manifest.probe)
+            listed = guest.run(f"{self._push(guest, manifest)}/{manifest.probe} --list", seconds=_LIST_SECONDS)
+            lacking = [one for one in run.names if one not in listed.text.split()] if listed.ok else []
+        except RigError as fault:
+            reason, lacking = f"{reason} ({fault.message})", []
+        book.lacking |= dict.fromkeys(
+            lacking, f"{manifest.path.name} names this case, {manifest.probe} does not have it"
+        )
+        if not lacking:
+            book.answers[name] = self._error(manifest, name, reason)
+
+    def _gather(self, probe: str, run: ProbeRun) -> None:
+        """Leaks and rubbish of a start go out with the next answer: told once, whichever case that is."""
+        story = run.story
+        self._leaks += [
+            LeakRecord(probe=probe, kind=leak.kind, what=leak.what, guest=run.guest_id) for leak in story.leaks
+        ]
+        if story.rubbish_lines:
+            excerpt = "\n".join(f"line {one.line}: {one.reason}: {one.excerpt}" for one in story.rubbish)
+            self._rubbish.append(
+                RubbishRecord(probe=probe, lines=story.rubbish_lines, excerpt=excerpt, guest=run.guest_id)
+            )
+
+    def _no_start(self, manifest: ProbeManifest, name: str, fault: RigError) -> CaseAnswer:
+        """There is no guest, or none that takes a file."""
+        evidence = fault.evidence if isinstance(fault, GuestError) else None
+        return CaseAnswer(self._error(manifest, name, f"the probe was not started: {fault.message}").result, evidence)
+
+    def _error(self, manifest: ProbeManifest, name: str, reason: str) -> CaseAnswer:
+        return CaseAnswer(self._result(manifest, name, Outcome.ERROR, reason))
+
+    def _result(self, manifest: ProbeManifest, name: str, outcome: Outcome, reason: str) -> CaseResult:
+        """A result that no probe told."""
+        record = self._keeper.record
         return CaseResult(
             **case_facts(manifest, name, self._keeper.stored.spec.os),
-            outcome=Outcome.ERROR,
+            outcome=outcome,
             reason=reason,
-            guest=self._keeper.id,
+            guest=record.id if record is not None and record.id == self._keeper.id else None,
         )
 
-    def _listed(self, manifest: ProbeManifest) -> set[str]:
-        guest = self._keeper.get()
-        answer = guest.run(f"{self._push(guest, manifest)}/{manifest.probe} --list", seconds=_LIST_SECONDS)
-        return set(answer.text.split())
 
-    def _close(self, run: ProbeRun, manifest: ProbeManifest, name: str, answer: CaseAnswer) -> None:
-        """After a start's last case: its leaks and rubbish, and the end of a guest that did not outlive it."""
-        if name != run.names[-1] and not run.over:
-            return
-        story = run.finish()
-        if self._runs.get(manifest.probe) is not run:
-            return
-        guest = self._keeper.id
-        answer.leaks = [
-            LeakRecord(probe=manifest.probe, kind=leak.kind, what=leak.what, guest=guest) for leak in story.leaks
-        ]
-        if story.rubbish:
-            excerpt = "\n".join(rubbish.excerpt for rubbish in story.rubbish[:10])
-            answer.rubbish = [
-                RubbishRecord(probe=manifest.probe, lines=len(story.rubbish), excerpt=excerpt, guest=guest)
-            ]
-        story.leaks, story.rubbish = [], []
-        if answer.result.outcome.is_bad and (run.guest_error is not None or not story.complete):
-            answer.evidence = self._keeper.evidence(run.guest_error)
-        if run.guest_error is not None:
-            self._keeper.lose(answer.result.reason)
+def _worsened(result: CaseResult, outcome: Outcome, reason: str) -> CaseResult:
+    """A case's result with an end that came after its own; the worse outcome stands."""
+    if result.outcome.severity > outcome.severity:
+        outcome = result.outcome
+    told = f"{result.reason}; then {reason}" if result.reason else reason
+    return result.model_copy(update={"outcome": outcome, "first_outcome": outcome, "reason": told})

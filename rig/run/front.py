@@ -6,30 +6,37 @@ pytest is the runner: this only puts its arguments together and shows what comes
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from rig.errors import BootError, Evidence, HostError, InputError
+from rig.errors import HostError, InputError, RigError
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
+from rig.machine import Network
 from rig.paths import ensure, probes_dir, state_dir
 from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest, find_case, load_manifests
 from rig.probe.toolchain import Target, build
 from rig.report import LiveTable, print_summary, write_page
-from rig.result import ImageRecord, Outcome, RunDir, RunRecord
+from rig.report.console import say
+from rig.result import ImageRecord, Outcome, RunDir, RunRecord, Verdict
 from rig.run.recorder import Recorder
 from rig.run.settings import RunSettings
+from rig.spec import ImageSpec, TransportKind
 
 EXIT_RED = 1
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
+
+_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+"""What the user has set for pytest, or installed beside it, is for the user's own tests."""
 
 
 @dataclass(frozen=True)
@@ -50,79 +57,108 @@ class TestRequest:
     pytest_args: tuple[str, ...] = ()
 
 
-def run_tests(request: TestRequest, console: Console) -> int:
-    """Run; returns the exit code: 0 as expected, 1 an unexpected outcome, 2 nothing could be run, 130 interrupted.
+@dataclass(frozen=True)
+class Selection:
+    """What was selected: manifests, and the pytest node ids of it."""
 
-    Raises `InputError`, `ImageError`, `ToolchainError`, `HostError` before anything is started.
+    manifests: tuple[ProbeManifest, ...]
+    nodes: tuple[str, ...]
+
+
+def run_tests(request: TestRequest, console: Console) -> int:
+    """Run; returns the exit code, as `exit_code` says.
+
+    Raises `InputError`, `ImageError`, `ToolchainError`, `HostError` before anything is started, and the reason where
+    nothing could be run.
     """
-    manifests = load_manifests(request.probes)
-    nodes = node_ids(manifests, request.select)
+    selection = select(load_manifests(request.probes), request.select)
     spec = Catalogue.load().get(request.settings.image)
-    stored = Store().ensure(spec, console.print)
-    executables = build(manifests, Target.for_os(spec.os), console.print)
+    _check_way_in(spec)
+
+    def tell(words: str) -> None:
+        say(console, words)
+
+    stored = Store().ensure(spec, tell)
+    executables = build(selection.manifests, Target.for_os(spec.os), tell)
     image = ImageRecord(name=spec.name, digest=stored.digest, os=str(spec.os), release=spec.release)
-    run = RunDir.create(request.settings.run_dir, image=image, argv=sys.argv)
-    run.set_probes({one.probe: one.version for one in manifests}, make_bundle(executables).digest)
-    with LiveTable(console, {}, plain=request.plain) as table:
-        recorder = Recorder(run, table)
-        status = _pytest(arguments(request, nodes, run), recorder)
-    record = run.finish("interrupted" if status == pytest.ExitCode.INTERRUPTED else "complete")
-    if status in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR} or recorder.failed_collection:
-        words = "\n".join(recorder.failed_collection) or "pytest refused its arguments (its words stand above)"
-        raise InputError(words)
-    if not recorder.cases and status != pytest.ExitCode.INTERRUPTED:
-        raise InputError("no case matches the selection", hint="`rig probes list` shows what there is.")
+    with RunDir.create(request.settings.run_dir, image=image, argv=sys.argv) as run:
+        run.set_probes({one.probe: one.version for one in selection.manifests}, make_bundle(executables).digest)
+        with LiveTable(console, {}, plain=request.plain) as table:
+            recorder = Recorder(run, table, selection.manifests, spec.os)
+            status, words = _pytest(arguments(request, selection.nodes, run), recorder)
+        interrupted = status == pytest.ExitCode.INTERRUPTED
+        record = run.finish("interrupted" if interrupted else "complete")
+    _raise_if_nothing_ran(recorder, status, words)
     with contextlib.suppress(HostError):
         write_page(record, run.path)
-    code = exit_code(record, interrupted=status == pytest.ExitCode.INTERRUPTED)
-    if code == EXIT_INPUT:
-        # One error instead of the same one for each case.
-        raise no_guest(record, run.path)
     print_summary(record, console, run_dir=run.path, report=run.report)
-    return code
+    return exit_code(record, interrupted=interrupted, broken=recorder.broken)
 
 
-def no_guest(record: RunRecord, place: Path) -> BootError:
-    """The error for a run in which no guest ever became ready: the first case tells why."""
-    first = record.cases[0]
-    console = first.evidence.console if first.evidence else ""
-    return BootError(
-        f"no guest became ready: {first.reason}",
-        evidence=Evidence(console=console),
-        hint=f"The whole console, QEMU's words, screenshot and registers: {place}",
-    )
+def _check_way_in(spec: ImageSpec) -> None:
+    if TransportKind.SSH not in spec.transports:
+        raise InputError(
+            f"probes are run over SSH, and image {spec.name} has only: {', '.join(spec.transports)}",
+            hint=f"Boot it and look around: rig up {spec.name}, rig console",
+        )
 
 
-def exit_code(record: RunRecord, *, interrupted: bool) -> int:
-    """0: all as expected. 1: not. 2: no guest ever became ready. 130: interrupted."""
+def _raise_if_nothing_ran(recorder: Recorder, status: int, words: str) -> None:
+    if recorder.fault is not None:
+        raise recorder.fault
+    if recorder.gave_up:
+        raise RigError(recorder.gave_up)
+    if recorder.failed_collection:
+        raise InputError("\n".join(recorder.failed_collection))
+    if status == pytest.ExitCode.USAGE_ERROR:
+        raise InputError(f"pytest did not take its arguments: {words.strip() or 'it did not say why'}")
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        raise RigError(f"pytest, or the rig in it, failed:\n{words.rstrip()}", hint=f"The record: {recorder.run.path}")
+    if not recorder.cases and status != pytest.ExitCode.INTERRUPTED:
+        raise InputError("no case matches the selection", hint="`rig probes list` shows what there is.")
+
+
+def exit_code(record: RunRecord, *, interrupted: bool, broken: Collection[str] = ()) -> int:
+    """0: all as expected. 1: not. 2: nothing unexpected but errors of rig, probes or set-up. 130: interrupted.
+
+    `broken` are ids of cases that tell of a broken probe, not of the guest.
+    """
     if interrupted:
         return EXIT_INTERRUPTED
-    if not record.guests and all(case.outcome is Outcome.ERROR for case in record.cases):
+    red = record.with_verdict(Verdict.UNEXPECTED)
+    if red and all(case.outcome is Outcome.ERROR or case.id in broken for case in red):
         return EXIT_INPUT
     return EXIT_RED if record.is_red else 0
 
 
-def node_ids(manifests: Sequence[ProbeManifest], select: Sequence[str]) -> list[str]:
-    """pytest node ids for what was selected. Raises `InputError` for a name that is neither probe nor case."""
-    if not select:
-        return [str(manifest.path) for manifest in manifests]
-    nodes: list[str] = []
-    for name in select:
-        whole = [manifest for manifest in manifests if name in {manifest.probe, manifest.mechanism}]
-        if whole:
-            nodes += [str(manifest.path) for manifest in whole]
-        else:
-            manifest, case = find_case(manifests, name)
-            nodes.append(f"{manifest.path}::{case}")
-    return list(dict.fromkeys(nodes))
+def select(manifests: Sequence[ProbeManifest], names: Sequence[str]) -> Selection:
+    """What `names` (probes, mechanisms, cases) mean; all for none.
+
+    Raises `InputError` for a name that is neither probe nor case.
+    """
+    if not names:
+        return Selection(tuple(manifests), tuple(str(manifest.path) for manifest in manifests))
+    whole = [one for one in manifests if {one.probe, one.mechanism} & set(names)]
+    single = [
+        find_case(manifests, name)
+        for name in names
+        if not any(name in {manifest.probe, manifest.mechanism} for manifest in whole)
+    ]
+    # A case of a probe that runs whole would run twice.
+    cases = [(manifest, case) for manifest, case in dict.fromkeys(single) if manifest not in whole]
+    wanted = [one for one in manifests if one in whole or any(one is manifest for manifest, _ in cases)]
+    nodes = [str(one.path) for one in whole] + [f"{manifest.path}::{case}" for manifest, case in cases]
+    return Selection(tuple(wanted), tuple(nodes))
 
 
 def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[str]:
     """pytest's command line."""
     settings = request.settings
     args = ["-c", os.devnull, "--rootdir", str(request.probes or probes_dir())]
-    # The terminal is the live table's; the cache is the user's, not the installed package's.
-    args += ["-p", "no:terminal", "-o", f"cache_dir={ensure(state_dir()) / 'pytest-cache'}"]
+    # Plugins by module, because xdist's workers know no other names.
+    args += ["-p", "rig.run.plugin", "-p", "xdist.plugin"]
+    # The screen is the live table's, also while a case runs; the cache is the user's, not the installed package's.
+    args += ["-p", "no:terminal", "--capture", "no", "-o", f"cache_dir={ensure(state_dir()) / 'pytest-cache'}"]
     args += ["--rig-image", settings.image, "--rig-accel", str(settings.accel), "--rig-clock", str(settings.clock)]
     args += ["--rig-batches", str(settings.batches), "--rig-run-dir", str(run.path)]
     args += ["--junitxml", str(run.junit), "-o", "junit_suite_name=rig", "-o", "junit_family=xunit2"]
@@ -130,6 +166,8 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args += ["--rig-time-factor", str(settings.time_factor)]
     if settings.memory is not None:
         args += ["--rig-memory", str(settings.memory)]
+    if settings.network is Network.OPEN:
+        args.append("--rig-net")
     if request.keyword:
         args += ["-k", request.keyword]
     if request.marks:
@@ -144,8 +182,27 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
     return [*args, *request.pytest_args, *nodes]
 
 
-def _pytest(args: list[str], recorder: Recorder) -> int:
+def _pytest(args: list[str], recorder: Recorder) -> tuple[int, str]:
+    """pytest's exit status, and what it said on standard error where that is the reason for having run nothing."""
+    said = io.StringIO()
     try:
-        return int(pytest.main(args, plugins=[recorder]))
+        with _alone(), contextlib.redirect_stderr(said):
+            status = int(pytest.main(args, plugins=[recorder]))
     except KeyboardInterrupt:
-        return int(pytest.ExitCode.INTERRUPTED)
+        status = int(pytest.ExitCode.INTERRUPTED)
+    return status, said.getvalue()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """pytest as the rig knows it, in this process and in its workers."""
+    before = {name: os.environ.get(name) for name in _ALONE}
+    os.environ.update(_ALONE)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rig.errors import Evidence, GuestError, RigError
-from rig.events import Events
+from rig.events import Event, Events
 from rig.guest import Guest, GuestOptions, boot_guest
 from rig.image.status import StoredImage
 from rig.probe.protocol import Hello
@@ -40,37 +40,72 @@ class GuestKeeper:
         self._worker = worker
         self._on_guest = on_guest
         self._guest: Guest | None = None
+        self._user = ""
         self._count = 0
         self._failures = 0
+        self.ever_ready = False
+        """Whether any guest of this worker became ready."""
         self.gave_up: RigError | None = None
+        """Why no further boot is tried."""
 
     @property
     def id(self) -> str:
         """The present guest's name in the record: the worker, and which of its guests in order."""
         return f"{self._worker}-{self._count}"
 
-    def get(self) -> Guest:
-        """A live guest. Raises what `boot_guest` raises; after `BOOT_TRIES` failures in a row, the last one again."""
-        if self._guest is not None and self._guest.alive:
-            return self._guest
-        if self.gave_up is not None:
-            raise self.gave_up
-        self.lose("lost")
-        self._count += 1
-        try:
-            self._guest = self._boot()
-        except RigError as fault:
-            self._failures += 1
-            # Only a guest's own failure may be chance; bad input and an absent QEMU stay as they are.
-            if self._failures >= BOOT_TRIES or not isinstance(fault, GuestError):
-                self.gave_up = fault
-            raise
-        self._failures = 0
+    def get(self, user: str = "") -> Guest:
+        """A live guest for `user`: a probe's name, or nothing for a test that may do with it what it likes.
+
+        A boot that fails is tried again, up to `BOOT_TRIES` in a row. Raises what `boot_guest` raises; having given
+        up, the same again at each call.
+        """
+        if self._guest is None or not self._guest.alive:
+            self.lose("lost")
+            self._guest = self._boot_with_patience()
+        self._user = user
         return self._guest
 
+    def unseen_death(self) -> tuple[GuestError, str] | None:
+        """How the present guest died since a probe used it last, and that probe; told once.
+
+        None where there is no guest, it lives, or a test had it last: whoever may kill a guest is not blamed for it.
+        """
+        if self._guest is None or self._guest.alive or not self._user:
+            return None
+        death, user = self._guest.death(), self._user
+        if death is None:
+            return None
+        self.lose(death.message)
+        return death, user
+
+    def _boot_with_patience(self) -> Guest:
+        while True:
+            if self.gave_up is not None:
+                raise self.gave_up
+            self._count += 1
+            try:
+                guest = self._boot()
+            except RigError as fault:
+                self._failures += 1
+                # Only a guest's own failure may be chance; bad input and an absent QEMU stay as they are.
+                if self._failures >= BOOT_TRIES or not isinstance(fault, GuestError):
+                    self.gave_up = fault
+                    raise
+            else:
+                self._failures = 0
+                self.ever_ready = True
+                return guest
+
     def _boot(self) -> Guest:
+        guest_id = self.id
+
+        def hear(event: Event) -> None:
+            self.events.emit(event.name, **{"guest": guest_id, **event.data})
+
+        named = Events()
+        named.listen(hear)
         options = GuestOptions(
-            logs=self._logs / self.id,
+            logs=self._logs / guest_id,
             accel=self.settings.accel,
             clock=self.settings.clock,
             network=self.settings.network,
@@ -78,13 +113,13 @@ class GuestKeeper:
             memory=self.settings.memory,
             cpus=self.settings.cpus,
         )
-        with self.events.step("guest.boot", guest=self.id, image=self.stored.spec.name) as found:
-            guest = boot_guest(self.stored, options, self.events)
+        with named.step("guest.boot", image=self.stored.spec.name) as found:
+            guest = boot_guest(self.stored, options, named)
             found["accel"] = str(guest.accel)
         launch = guest.machine.launch
         self._tell(
             GuestRecord(
-                id=self.id,
+                id=guest_id,
                 accel=guest.accel,
                 accel_reason=guest.accel_reason,
                 qemu_version=guest.machine.qemu_version,
@@ -134,6 +169,8 @@ class GuestKeeper:
         guest, self._guest = self._guest, None
         process = guest.machine.process
         how = why if process.alive else f"QEMU ended: {process.how_it_ended}"
+        if guest.lost is not None:
+            how = guest.lost.message
         guest.close()
         self.events.emit("guest.ended", guest=self.id, how=how)
         if self.record is not None:

@@ -14,6 +14,8 @@ from rig.result import CaseResult, Verdict
 from rig.run.cases import CaseAnswer
 from rig.run.worker import worker_of
 
+QEMU_MARK = "qemu"
+"""On everything that needs a guest, so that `-m 'not qemu'` leaves the quick tests."""
 _CONSOLE_LINES = 12
 
 
@@ -63,8 +65,8 @@ class CaseItem(pytest.Item):
         self.answer: CaseAnswer | None = None
         manifest = self.manifest
         spec = manifest.cases[case]
-        self.add_marker(mark_name(manifest.mechanism))
-        self.add_marker(str(spec.kind))
+        for mark in (mark_name(manifest.mechanism), str(spec.kind), QEMU_MARK):
+            self.add_marker(mark)
         self.extra_keyword_matches.update({manifest.probe, manifest.mechanism, self.case_id})
 
     @property
@@ -89,6 +91,9 @@ class CaseItem(pytest.Item):
             if isinstance(item, CaseItem) and item.parent is self.parent
         ]
         self.answer = worker.run_case(self.manifest, self.case, rest)
+        if worker.gave_up is not None:
+            # Each further case would only say so again.
+            self.session.shouldstop = f"no guest became ready: {worker.gave_up.message}"
         result = self.answer.result
         match result.verdict:
             case Verdict.EXPECTED if result.outcome.as_pytest == "passed":

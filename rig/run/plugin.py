@@ -15,16 +15,19 @@ from typing import Any
 
 import pytest
 
-from rig.errors import RigError
+from rig.errors import Evidence, RigError
 from rig.guest import Guest
+from rig.machine import Network
 from rig.probe.manifest import CaseKind
-from rig.run.items import CaseItem, ManifestFile, failure_lines, looks_like_manifest
+from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
-from rig.run.worker import make_worker, worker_of
+from rig.run.worker import Worker, make_worker, worker_of
 from rig.spec import Accel, Clock
 
 RIG_DATA = "rig"
 """Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
+REST = "rig_rest"
+"""Key of an xdist worker's output under which its last words stand."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rig-time-factor", type=float, metavar="X", help="scale of every deadline")
     group.addoption("--rig-batches", type=int, default=30, metavar="N", help="samples of each timing")
     group.addoption("--rig-memory", type=int, metavar="MIB", help="RAM of the guest")
-    group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="record the run there (results, logs, report)")
+    group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
+    group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="where guests' logs go (`rig test` records a run)")
 
 
 def settings_of(config: pytest.Config) -> RunSettings:
@@ -49,6 +53,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         time_factor=option.rig_time_factor,
         batches=option.rig_batches,
         memory=option.rig_memory,
+        network=Network.OPEN if option.rig_net else Network.CLOSED,
         run_dir=option.rig_run_dir,
     )
 
@@ -57,15 +62,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marks; a mechanism's own is registered with its first manifest."""
     for kind in CaseKind:
         config.addinivalue_line("markers", f"{kind}: cases of this kind")
+    config.addinivalue_line("markers", f"{QEMU_MARK}: boots QEMU")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Make the worker: its logs go to the run's directory, else to pytest's own temporary one."""
+    """Make the worker. It does nothing until a guest is asked for: most sessions never do."""
     config = session.config
-    settings = settings_of(config)
-    factory = config._tmp_path_factory  # type: ignore[attr-defined]
-    logs = settings.run_dir / "guests" if settings.run_dir else factory.getbasetemp() / "rig-guests"
-    make_worker(config, settings, logs, getattr(config, "workerinput", None))
+    make_worker(config, settings_of(config), getattr(config, "workerinput", None))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that ask for the guest, before marks select."""
+    for item in items:
+        if "guest" in getattr(item, "fixturenames", ()):
+            item.add_marker(QEMU_MARK)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:
@@ -93,41 +104,73 @@ def pytest_runtest_makereport(
     """Hang the case's answer on its report, as plain data that crosses from an xdist worker."""
     report = yield
     if isinstance(item, CaseItem) and call.when == "call":
-        setattr(report, RIG_DATA, report_data(item))
+        setattr(report, RIG_DATA, report_data(item, call.excinfo))
     return report
 
 
-def report_data(item: CaseItem) -> dict[str, Any]:
+def report_data(item: CaseItem, raised: pytest.ExceptionInfo[BaseException] | None = None) -> dict[str, Any]:
     """What the recorder needs of one case."""
     worker = worker_of(item.config)
     data: dict[str, Any] = {"guests": [record.model_dump(mode="json") for record in worker.guests.values()]}
     worker.guests.clear()
+    if worker.gave_up is not None:
+        data["gave_up"] = str(worker.gave_up)
+    if item.answer is None and raised is not None:
+        if isinstance(raised.value, RigError):
+            data["gave_up"] = str(raised.value)
+        else:
+            # A fault of the rig's own: the case must not be missing from the record.
+            reason = f"the rig failed: {raised.exconly()}"
+            data["case"] = worker.error(item.manifest, item.case, reason).model_dump(mode="json")
+            data |= {"leaks": [], "rubbish": [], "broken": False}
     if item.answer is not None:
         answer = item.answer
         data["case"] = answer.result.model_dump(mode="json")
         data["leaks"] = [leak.model_dump(mode="json") for leak in answer.leaks]
         data["rubbish"] = [rubbish.model_dump(mode="json") for rubbish in answer.rubbish]
+        data["broken"] = answer.broken
         if answer.evidence is not None:
-            data["evidence"] = {
-                "console": answer.evidence.console,
-                "reason": answer.evidence.reason,
-                "stage": answer.evidence.stage,
-                "screenshot": str(answer.evidence.screenshot) if answer.evidence.screenshot else None,
-                "registers": answer.evidence.registers,
-                "qemu_output": answer.evidence.qemu_output,
-                "command": list(answer.evidence.command),
-            }
-        data["failure"] = failure_lines(answer)
+            data["evidence"] = evidence_data(answer.evidence)
+    return data
+
+
+def evidence_data(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as plain data."""
+    return {
+        "console": evidence.console,
+        "reason": evidence.reason,
+        "stage": evidence.stage,
+        "screenshot": str(evidence.screenshot) if evidence.screenshot else None,
+        "registers": evidence.registers,
+        "qemu_output": evidence.qemu_output,
+        "command": list(evidence.command),
+    }
+
+
+def rest_data(worker: Worker) -> dict[str, Any]:
+    """What a worker that has been closed has left to tell, as plain data."""
+    rest = worker.rest
+    data: dict[str, Any] = {
+        "guests": [record.model_dump(mode="json") for record in worker.guests.values()],
+        "leaks": [leak.model_dump(mode="json") for leak in rest.leaks],
+        "rubbish": [rubbish.model_dump(mode="json") for rubbish in rest.rubbish],
+    }
+    if rest.death is not None:
+        evidence = evidence_data(rest.death.evidence)
+        data["death"] = {"guest": rest.guest, "message": rest.death.message, "evidence": evidence}
     return data
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End this process's guest; an xdist worker hands its last guest records to the controller."""
+    """End this process's guest; an xdist worker hands its last words to the controller."""
     try:
         worker = worker_of(session.config)
     except RigError:
-        return
+        return  # the session ended before it began
     worker.close()
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["rig_guests"] = [record.model_dump(mode="json") for record in worker.guests.values()]
+        output[REST] = rest_data(worker)
+    if worker.rest.death is not None and session.exitstatus == pytest.ExitCode.OK:
+        # A guest that panics behind its last case must not end green.
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,7 +1,8 @@
 """One start of a probe in a guest: its stream is read while it runs, and each case's result is handed out as it ends.
 
 A start ends early when its guest dies, hangs or panics, when the probe itself crashes, or when the stream stops. Then
-exactly the case that was under way is blamed; the caller starts the rest again.
+exactly one case is blamed: the one that was under way, else the first that never began, else (all have ended) the one
+that was handed out last. The caller starts the rest again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from rig.errors import GuestDied, GuestError, HangError, PanicError, RigError, TransportTimeout
+from rig.errors import GuestError, RigError, TransportTimeout
 from rig.guest import Guest
 from rig.probe.manifest import ProbeManifest
 from rig.probe.protocol import (
@@ -31,26 +32,15 @@ from rig.probe.protocol import (
     StreamReader,
 )
 from rig.result import CaseResult, FailedCheck, MetricSamples, Outcome
+from rig.run.blame import RUBBISH_KEPT, ProbeStory, verdict
 from rig.spec import GuestOS
 
-USAGE_STATUS = 64
-"""A probe's exit status for a case it does not have."""
 _START_SECONDS = 20.0
 _CASE_GRACE = 10.0
+_KEPT = 200
+"""Failed checks, notes, facts and metrics that are kept of one case: a case in a loop must not fill the record."""
 
-
-@dataclass
-class ProbeStory:
-    """What a start of a probe told beside its cases."""
-
-    hello: Hello | None = None
-    leaks: list[Leak] = field(default_factory=list)
-    rubbish: list[Rubbish] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    complete: bool = False
-    fault: RigError | None = None
-    status: int | None = None
-    stderr: str = ""
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -61,18 +51,29 @@ class _Told:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, bool | int | float | str] = field(default_factory=dict)
     metrics: list[MetricSamples] = field(default_factory=list)
+    left_out: int = 0
+
+    def keep(self, items: list[Item], item: Item) -> None:
+        if len(items) < _KEPT:
+            items.append(item)
+        else:
+            self.left_out += 1
 
 
 class ProbeRun:
-    """Runs `names` of one probe, in a thread; `results` yields each `CaseResult` as it comes."""
+    """Runs `names` of one probe, in a thread."""
 
     def __init__(
         self, guest: Guest, guest_id: str, manifest: ProbeManifest, names: Sequence[str], directory: str, batches: int
     ) -> None:
         self.names = list(names)
+        self.guest_id = guest_id
         self.story = ProbeStory()
+        self.culprit: str | None = None
+        """The case that was given the early end."""
+        self.late: tuple[Outcome, str] | None = None
+        """An early end after all cases had ended: whoever was handed out last pays for it."""
         self._guest = guest
-        self._guest_id = guest_id
         self._manifest = manifest
         self._command = probe_command(manifest, names, directory, guest.factor, batches)
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -88,7 +89,7 @@ class ProbeRun:
 
         def take(data: bytes) -> None:
             for message in reader.feed(data):
-                self._messages.put(message)
+                self._pass_on(message)
 
         deadlines = [self._manifest.cases[name].deadline for name in self.names]
         try:
@@ -100,29 +101,45 @@ class ProbeRun:
             )
             self.story.status = answer.status
             self.story.stderr = answer.stderr.decode("utf-8", "replace")[-2000:]
+            if not self._guest.alive:
+                self.story.fault = self._guest.death()
         except RigError as fault:
             self.story.fault = fault
+        # A fault of the rig itself must not look like a probe that went silent.
+        except Exception as fault:
+            self.story.fault = RigError(f"the rig failed while it followed the probe: {fault!r}")
         finally:
             for message in reader.close():
-                self._messages.put(message)
+                self._pass_on(message)
             self._messages.put(None)
+
+    def _pass_on(self, message: Message) -> None:
+        if isinstance(message, Rubbish):
+            # Counted here: a probe that prints nothing else must not fill the memory.
+            self.story.rubbish_lines += 1
+            if self.story.rubbish_lines > RUBBISH_KEPT:
+                return
+        self._messages.put(message)
 
     def result(self, name: str) -> CaseResult | None:
         """The result of one case, waiting for it. None when this start is over and told nothing of it."""
         while name not in self._done and not self._over:
-            message = self._messages.get()
-            if message is None:
-                self._over = True
-                self._thread.join()
-                self._blame()
-            else:
-                self._take(message)
+            self._take(self._messages.get())
         return self._done.get(name)
 
-    def finish(self) -> ProbeStory:
-        """Wait for the end of the start; returns its story."""
-        self.result("")
-        return self.story
+    def finish(self) -> dict[str, CaseResult]:
+        """Wait for the end of the start; returns every result of it."""
+        while not self._over:
+            self._take(self._messages.get())
+        return dict(self._done)
+
+    def abandon(self) -> None:
+        """Take in what has been told by now, without waiting: nobody will ask for more."""
+        while not self._over:
+            try:
+                self._take(self._messages.get_nowait())
+            except queue.Empty:
+                return
 
     @property
     def over(self) -> bool:
@@ -132,33 +149,47 @@ class ProbeRun:
     def _case(self, name: str) -> _Told:
         return self._told.setdefault(name, _Told())
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message | None) -> None:
+        story = self.story
         match message:
+            case None:
+                self._over = True
+                self._thread.join()
+                self._blame()
             case Hello():
-                self.story.hello = message
+                story.hello = message
+            case Note(case=None):
+                story.notes.append(message.text)
+            case Leak():
+                story.leaks.append(message)
+            case Rubbish():
+                story.rubbish.append(message)
+            case Goodbye():
+                story.complete = True
+            case _:
+                self._take_of_case(message)
+
+    def _take_of_case(self, message: Message) -> None:
+        match message:
             case Start(case=name):
                 self._open = name
             case Check(case=name) if not message.ok:
-                self._case(name).failed.append(
-                    FailedCheck(what=message.what, got=message.got, want=message.want, at=message.at)
-                )
-            case Note(case=None):
-                self.story.notes.append(message.text)
+                told = self._case(name)
+                check = FailedCheck(what=message.what, got=message.got, want=message.want, at=message.at)
+                told.keep(told.failed, check)
             case Note(case=str(name)):
-                self._case(name).notes.append(message.text)
+                told = self._case(name)
+                told.keep(told.notes, message.text)
             case Fact(case=str(name)):
-                self._case(name).facts[message.name] = message.value
+                told = self._case(name)
+                if len(told.facts) < _KEPT or message.name in told.facts:
+                    told.facts[message.name] = message.value
             case Metric(case=name):
-                self._case(name).metrics.append(_samples(message))
+                told = self._case(name)
+                told.keep(told.metrics, _samples(message))
             case End(case=name) if name in self._manifest.cases:
                 self._open = None if self._open == name else self._open
                 self._done[name] = self._ended(message)
-            case Leak():
-                self.story.leaks.append(message)
-            case Rubbish():
-                self.story.rubbish.append(message)
-            case Goodbye():
-                self.story.complete = True
             case _:
                 pass  # a later protocol's message, or an end for a case the manifest does not name
 
@@ -170,49 +201,56 @@ class ProbeRun:
 
     def _build(self, name: str, outcome: Outcome, reason: str, *, end: End | None = None) -> CaseResult:
         told = self._case(name)
+        if told.left_out:
+            told.notes.append(f"{told.left_out} more checks, notes or metrics were left out")
+        disagreement = self._disagreement()
         return CaseResult(
             **case_facts(self._manifest, name, self._guest.os),
-            outcome=outcome,
-            reason=reason,
+            outcome=Outcome.ERROR if disagreement else outcome,
+            reason=disagreement or reason,
             via=end.via if end else None,
-            ms=end.ms if end else None,
+            ms=max(0.0, end.ms) if end else None,
             checks=end.checks if end else len(told.failed),
             failed=tuple(told.failed),
             notes=tuple(told.notes),
             facts=told.facts,
             metrics=tuple(told.metrics),
-            guest=self._guest_id,
+            guest=self.guest_id,
+        )
+
+    def _disagreement(self) -> str:
+        """In words, where the probe that ran is not the one that the manifest describes."""
+        hello, manifest = self.story.hello, self._manifest
+        if hello is None or (hello.probe, hello.version) == (manifest.probe, manifest.version):
+            return ""
+        return (
+            f"the probe says that it is {hello.probe} version {hello.version}, "
+            f"{manifest.path.name} describes {manifest.probe} version {manifest.version}"
         )
 
     def _blame(self) -> None:
-        """Give the start's early end to the case that was under way, or to the first that never began."""
+        """Give the start's early end to one case."""
         story = self.story
+        order = dict.fromkeys([*(story.hello.cases if story.hello else ()), *self.names])
+        missing = [name for name in order if name in self.names and name not in self._done]
+        if story.refused:
+            return
+        if not missing:
+            if not story.complete or isinstance(story.fault, GuestError | TransportTimeout) or story.status:
+                self.late = verdict(story, "after the last case had ended")
+            return
         if story.complete and story.fault is None:
+            # It went on to its goodbye, so it would leave these out again.
+            for name in missing:
+                how = "began and never ended" if name in self._told or name == self._open else "never began"
+                reason = f"the probe said goodbye, but this case {how}: the stream has a hole"
+                self._done[name] = self._build(name, Outcome.ERROR, reason)
             return
-        missing = [name for name in self.names if name not in self._done]
-        culprit = self._open if self._open in missing else next(iter(missing), None)
-        if culprit is None or story.status == USAGE_STATUS:
-            return
-        began = culprit == self._open
-        outcome, reason = self._verdict(began=began)
-        self._done[culprit] = self._build(culprit, outcome, reason)
-
-    def _verdict(self, *, began: bool) -> tuple[Outcome, str]:
-        fault = self.story.fault
-        when = "while this case ran" if began else "before this case began"
-        if isinstance(fault, PanicError | GuestDied):
-            return Outcome.PANIC, f"{fault.message}, {when}"
-        if isinstance(fault, HangError):
-            return Outcome.HANG, f"{fault.message}, {when}"
-        if isinstance(fault, TransportTimeout):
-            return Outcome.TIMEOUT, f"{fault.message}, {when}; the guest still answers"
-        if fault is not None:
-            return Outcome.ERROR, f"{fault.message}, {when}"
-        said = f"; it said: {self.story.stderr.strip()}" if self.story.stderr.strip() else ""
-        if self.story.hello is None:
-            what = "printed no stream" if self.story.rubbish else "printed nothing"
-            return Outcome.ERROR, f"the probe {what} and ended with status {self.story.status}{said}"
-        return Outcome.CRASHED, f"the probe ended without a goodbye (status {self.story.status}), {when}{said}"
+        began = self._open in missing
+        self.culprit = self._open if began else missing[0]
+        assert self.culprit is not None
+        outcome, reason = verdict(story, "while this case ran" if began else "before this case began")
+        self._done[self.culprit] = self._build(self.culprit, outcome, reason)
 
     @property
     def guest_error(self) -> GuestError | None:

@@ -1,29 +1,34 @@
 """The run's record: what pytest's reports bring goes into the run directory and onto the screen.
 
 Lives in the one process that the user started; xdist workers send plain data on their reports, and their events
-through files that are read while they grow.
+through files that are read while they grow (rig.run.tail).
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rig.errors import Evidence
+from rig.errors import Evidence, HostError, RigError
 from rig.events import Event
+from rig.probe.manifest import ProbeManifest
 from rig.report import LiveTable
-from rig.result import CaseResult, GuestRecord, LeakRecord, RubbishRecord, RunDir
+from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishRecord, RunDir
 from rig.run.items import CaseItem
+from rig.run.plugin import REST, RIG_DATA, rest_data
+from rig.run.probe_run import case_facts
+from rig.run.tail import Tail
 from rig.run.worker import worker_of
+from rig.spec import GuestOS
 
-_TAIL_SECONDS = 0.3
 _SHOWN = {
-    "accel.failed": "{accel} does not boot a guest here: {reason}",
+    "accel.chosen": "guest {guest}: accelerator {accel}: {reason}",
+    "accel.failed": "guest {guest}: accelerator {accel} does not boot it here: {reason}",
     "listener.dropped": "a listener failed and was dropped: {fault}",
 }
 
@@ -31,15 +36,27 @@ _SHOWN = {
 class Recorder:
     """A pytest plugin object for the controlling process."""
 
-    def __init__(self, run: RunDir, table: LiveTable) -> None:
+    def __init__(self, run: RunDir, table: LiveTable, manifests: Sequence[ProbeManifest], os: GuestOS) -> None:
         self.run = run
         self.table = table
-        self.cases = 0
         self.failed_collection: list[str] = []
-        self._planned = False
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._tail = threading.Thread(target=self._follow_workers, name="workers", daemon=True)
+        self.broken: set[str] = set()
+        """Ids of cases that tell of a broken probe, not of the guest."""
+        self.gave_up = ""
+        """Why no guest ever became ready, with its evidence in words."""
+        self.fault: HostError | None = None
+        """Why the record cannot be written any more."""
+        self._manifests = {manifest.probe: manifest for manifest in manifests}
+        self._os = os
+        self._planned: set[str] = set()
+        self._ended: dict[str, CaseResult] = {}
+        self._lock = threading.RLock()
+        self._tail = Tail(run.path / "workers", self._hear_worker)
+
+    @property
+    def cases(self) -> int:
+        """How many cases have a result."""
+        return len(self._ended)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -52,62 +69,99 @@ class Recorder:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Without xdist: the cases that are meant to run."""
-        self.plan([item for item in session.items if isinstance(item, CaseItem)])
+        self.plan(item.case_id for item in session.items if isinstance(item, CaseItem))
 
-    def plan(self, items: list[CaseItem]) -> None:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """With xdist: each worker has collected the same."""
+        self.plan(case for node in ids if (case := self._case_of(node)) is not None)
+
+    def plan(self, case_ids: Iterable[str]) -> None:
         """Tell record and table what is to come."""
-        if items and not self._planned:
-            self._planned = True
-            self.run.plan([item.case_id for item in items])
-            self.table.plan(Counter(item.manifest.mechanism for item in items))
-            self.run.set_probes({item.manifest.probe: item.manifest.version for item in items})
+        fresh = [case for case in case_ids if case not in self._planned]
+        if not fresh:
+            return
+        self._planned |= set(fresh)
+        manifests = [self._manifests[case.partition(".")[0]] for case in fresh]
+        self._write(lambda: self.run.plan(fresh))
+        self._write(lambda: self.run.set_probes({one.probe: one.version for one in manifests}))
+        self.table.plan(Counter(one.mechanism for one in manifests))
+
+    def _case_of(self, node: str) -> str | None:
+        """The case id for a pytest node id (`DIRECTORY/PROBE.yaml::CASE`); None for what is no case."""
+        path, _, case = node.partition("::")
+        manifest = self._manifests.get(Path(path).stem)
+        return f"{manifest.probe}.{case}" if manifest is not None and case in manifest.cases else None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A manifest that cannot be read is no case that failed: it is told apart."""
-        if report.failed:
+        if report.failed and str(report.longrepr) not in self.failed_collection:
             self.failed_collection.append(str(report.longrepr))
 
     def hear(self, event: Event) -> None:
         """An event of a worker, for the screen."""
-        guest = str(event.data.get("guest", event.data.get("worker", "")))
+        data = event.data
+        guest = str(data.get("guest", data.get("worker", "")))
         match event.name:
             case "guest.boot.started":
                 self.table.guest(guest, "booting")
             case "boot.stage":
-                self.table.guest(guest or "main", "booting", f"{event.data['stage']} {event.data['seconds']:.1f} s")
+                self.table.guest(guest, "booting", f"{data['stage']} {data['seconds']:.1f} s")
             case "guest.boot.ended":
-                self.table.guest(guest, "ready", f"{event.data['accel']}, {event.data['seconds']:.1f} s")
-            case "guest.boot.failed" | "guest.ended":
-                self.table.guest(guest, "ended" if event.name == "guest.ended" else "failed to boot")
+                self.table.guest(guest, "ready", f"{data['accel']}, {data['seconds']:.1f} s")
+            case "guest.boot.failed":
+                self.table.guest(guest, "failed to boot", str(data.get("fault", "")).splitlines()[0])
+            case "guest.ended":
+                self.table.guest(guest, "ended", str(data.get("how", "")))
             case "case.wanted":
-                self.run.start_case(event.data["case"])
-                self.table.start_case(event.data["case"], event.data["mechanism"])
+                # A worker's events come through a file, so a case may have ended before one hears that it was wanted.
+                with self._lock:
+                    if data["case"] not in self._ended:
+                        self.run.start_case(data["case"])
+                        self.table.start_case(data["case"], data["mechanism"])
             case name if name in _SHOWN:
-                self.table.say(_SHOWN[name].format(**event.data))
+                self.table.say(_SHOWN[name].format(**{"guest": guest, **data}))
+
+    def _hear_worker(self, event: Event) -> None:
+        self.run.listen(event)
+        self.hear(event)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A case's report, from this process or a worker's."""
-        data: dict[str, Any] | None = getattr(report, "rig", None)
-        if data is None:
+        data: dict[str, Any] | None = getattr(report, RIG_DATA, None)
+        if data is not None:
+            self._write(lambda: self._take(data))
+
+    def _take(self, data: dict[str, Any]) -> None:
+        for guest in data["guests"]:
+            self.add_guest(guest)
+        self.gave_up = self.gave_up or data.get("gave_up", "")
+        if "case" not in data:
             return
+        case = CaseResult.model_validate(data["case"])
+        if data["broken"]:
+            self.broken.add(case.id)
+        self._add_case(case, data.get("evidence"))
+        self._add_findings(data)
+
+    def _add_case(self, case: CaseResult, evidence: dict[str, Any] | None = None) -> None:
+        if evidence is not None:
+            kept = self.run.keep_evidence(case.id, _evidence(evidence))
+            case = case.model_copy(update={"evidence": kept})
         with self._lock:
-            for guest in data["guests"]:
-                self.add_guest(guest)
-            if "case" not in data:
-                return
-            case = CaseResult.model_validate(data["case"])
-            if "evidence" in data:
-                kept = self.run.keep_evidence(case.id, _evidence(data["evidence"]))
-                case = case.model_copy(update={"evidence": kept})
-            self.cases += 1
+            self._ended[case.id] = case
             self.run.add_case(case)
             self.table.end_case(case)
-            for leak in data["leaks"]:
-                self.run.add_leak(LeakRecord.model_validate(leak))
-                self.table.say(f"{leak['probe']} left behind: {leak['kind']} {leak['what']}")
-            for rubbish in data["rubbish"]:
-                self.run.add_rubbish(RubbishRecord.model_validate(rubbish))
+
+    def _add_findings(self, data: dict[str, Any]) -> None:
+        for leak in data["leaks"]:
+            self.run.add_leak(LeakRecord.model_validate(leak))
+            self.table.say(f"{leak['probe']} left behind: {leak['kind']} {leak['what']}")
+        for rubbish in data["rubbish"]:
+            self.run.add_rubbish(RubbishRecord.model_validate(rubbish))
+            first = rubbish["excerpt"].partition("\n")[0]
+            self.table.say(f"{rubbish['probe']} printed {rubbish['lines']} lines that are no stream: {first}")
 
     def add_guest(self, plain: dict[str, Any]) -> None:
         """A guest's record, its logs named relative to the run."""
@@ -120,41 +174,53 @@ class Recorder:
         self.run.add_guest(record.model_copy(update=logs))
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """An xdist worker has ended: its last words about its guests."""
-        for plain in getattr(node, "workeroutput", {}).get("rig_guests", []):
-            self.add_guest(plain)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """An xdist worker died under a case; xdist hands it to another worker, so this is its first attempt."""
+        case_id = self._case_of(crashitem)
+        if case_id is None:
+            return
+        probe, _, name = case_id.partition(".")
+        facts = case_facts(self._manifests[probe], name, self._os)
+        reason = "the pytest worker that ran this case crashed"
+        self._write(lambda: self._add_case(CaseResult(**facts, outcome=Outcome.ERROR, reason=reason)))
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """An xdist worker has ended: its last words."""
+        rest = getattr(node, "workeroutput", {}).get(REST)
+        if rest is not None:
+            self._write(lambda: self._take_rest(rest))
+
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """After the plugin's own: the last guest has ended here."""
-        for record in worker_of(session.config).guests.values():
-            self.add_guest(record.model_dump(mode="json"))
-        self._stop.set()
-        self._tail.join(5)
+        self._tail.stop()
+        try:
+            worker = worker_of(session.config)
+        except RigError:
+            return  # the session ended before it began
+        self._write(lambda: self._take_rest(rest_data(worker)))
 
-    def _follow_workers(self) -> None:
-        """Read the workers' event files while they grow."""
-        places: dict[Path, int] = {}
-        while not self._stop.wait(_TAIL_SECONDS):
-            for path in sorted((self.run.path / "workers").glob("*.jsonl")):
-                with path.open("rb") as file:
-                    file.seek(places.get(path, 0))
-                    whole, _, _ = file.read().rpartition(b"\n")
-                if whole:
-                    places[path] = places.get(path, 0) + len(whole) + 1
-                    self._hear_lines(whole, path.stem)
+    def _take_rest(self, rest: dict[str, Any]) -> None:
+        for guest in rest["guests"]:
+            self.add_guest(guest)
+        self._add_findings(rest)
+        death = rest.get("death")
+        last = next((case for case in reversed(self._ended.values()) if death and case.guest == death["guest"]), None)
+        if death is not None and last is not None:
+            reason = f"{death['message']}, after this case, the last in that guest, had ended"
+            worse = last.model_copy(update={"outcome": Outcome.PANIC, "first_outcome": Outcome.PANIC, "reason": reason})
+            self._add_case(worse, death["evidence"])
 
-    def _hear_lines(self, lines: bytes, worker: str) -> None:
-        for line in lines.splitlines():
-            try:
-                data = json.loads(line)
-                name = str(data.pop("event"))
-                at = float(data.pop("at"))
-            except (ValueError, KeyError, AttributeError, TypeError):
-                continue  # a line torn by a killed worker
-            data.setdefault("worker", worker)
-            self.run.listen(Event(name, data, at=at))
-            self.hear(Event(name, data, at=at))
+    def _write(self, step: Callable[[], None]) -> None:
+        """Do something that writes the record. Where it cannot be written, the run ends at once, and in order."""
+        if self.fault is not None:
+            return
+        try:
+            step()
+        except HostError as fault:
+            self.fault = fault
+            pytest.exit(f"the run cannot be recorded: {fault.message}", returncode=pytest.ExitCode.INTERRUPTED)
 
 
 def _evidence(data: dict[str, Any]) -> Evidence:

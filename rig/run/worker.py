@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rig.errors import RigError
+from rig.errors import GuestError, RigError
 from rig.events import EventFile, Events
 from rig.guest import Guest
 from rig.image.catalogue import Catalogue
@@ -18,10 +19,23 @@ from rig.image.status import StoredImage
 from rig.image.store import Store
 from rig.probe.manifest import ProbeManifest
 from rig.probe.toolchain import Target, build
-from rig.result import GuestRecord
+from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishRecord
 from rig.run.cases import CaseAnswer, CaseRunner
 from rig.run.guests import GuestKeeper
+from rig.run.probe_run import case_facts
 from rig.run.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left to tell when a worker ends."""
+
+    leaks: tuple[LeakRecord, ...] = ()
+    rubbish: tuple[RubbishRecord, ...] = ()
+    death: GuestError | None = None
+    """Of a guest that died after its last case had ended."""
+    guest: str = ""
+    """That guest's id."""
 
 
 @dataclass
@@ -29,12 +43,16 @@ class Worker:
     """Lazy: nothing is built, fetched or booted before a test asks for it."""
 
     settings: RunSettings
-    logs: Path
+    make_logs: Callable[[], Path]
     name: str = "main"
     events: Events = field(default_factory=Events)
     say: Callable[[str], None] = lambda _: None
     guests: dict[str, GuestRecord] = field(default_factory=dict)
+    """What is new about guests since it was told last."""
+    rest: Rest = field(default_factory=Rest)
+    """Known once it is closed."""
     _executables: dict[str, Path] = field(default_factory=dict)
+    _unbuilt: dict[str, RigError] = field(default_factory=dict)
 
     @cached_property
     def stored(self) -> StoredImage:
@@ -46,7 +64,7 @@ class Worker:
     def keeper(self) -> GuestKeeper:
         """The keeper of this worker's guest."""
         return GuestKeeper(
-            self.stored, self.settings, self.logs, worker=self.name, events=self.events, on_guest=self._note
+            self.stored, self.settings, self.make_logs(), worker=self.name, events=self.events, on_guest=self._note
         )
 
     def _note(self, record: GuestRecord) -> None:
@@ -57,8 +75,14 @@ class Worker:
         """The runner of cases."""
         return CaseRunner(self.keeper, self._executables)
 
+    @property
+    def gave_up(self) -> RigError | None:
+        """Why no guest will ever run here; None as long as there is hope, or once there was one."""
+        keeper: GuestKeeper | None = self.__dict__.get("keeper")
+        return None if keeper is None or keeper.ever_ready else keeper.gave_up
+
     def guest(self) -> Guest:
-        """A live guest."""
+        """A live guest, for a test that may do with it what it likes."""
         return self.keeper.get()
 
     def executables(self, manifests: Sequence[ProbeManifest]) -> Mapping[str, Path]:
@@ -69,15 +93,38 @@ class Worker:
         return self._executables
 
     def run_case(self, manifest: ProbeManifest, name: str, rest: Sequence[str]) -> CaseAnswer:
-        """One case's answer; `rest` are the probe's cases still to come, `name` first."""
-        self.executables([manifest])
+        """One case's answer; `rest` are the probe's cases still to come, `name` first.
+
+        Raises what getting the image raises; all else is an outcome.
+        """
+        runner = self.cases
         self.events.emit("case.wanted", case=f"{manifest.probe}.{name}", mechanism=manifest.mechanism)
-        return self.cases.run(manifest, name, rest)
+        if manifest.probe not in self._unbuilt:
+            try:
+                self.executables([manifest])
+            except RigError as fault:
+                self._unbuilt[manifest.probe] = fault
+        unbuilt = self._unbuilt.get(manifest.probe)
+        if unbuilt is not None:
+            return CaseAnswer(self.error(manifest, name, f"the probe was not built: {unbuilt.message}"))
+        return runner.run(manifest, name, rest)
+
+    def error(self, manifest: ProbeManifest, name: str, reason: str) -> CaseResult:
+        """The result of a case that never got to a guest."""
+        facts = case_facts(manifest, name, self.stored.spec.os)
+        return CaseResult(**facts, outcome=Outcome.ERROR, reason=reason)
 
     def close(self) -> None:
-        """End the guest."""
-        if "keeper" in self.__dict__:
-            self.keeper.lose("the run is over")
+        """End the guest; `rest` is known then. Safe to call twice."""
+        keeper: GuestKeeper | None = self.__dict__.get("keeper")
+        if keeper is None:
+            return
+        leaks, rubbish = self.cases.close()
+        guest = keeper.id
+        death = keeper.unseen_death()
+        keeper.lose("the run is over")
+        if leaks or rubbish or death:
+            self.rest = Rest(tuple(leaks), tuple(rubbish), death[0] if death else None, guest)
 
 
 WORKER = pytest.StashKey[Worker]()
@@ -91,10 +138,17 @@ def worker_of(config: pytest.Config) -> Worker:
     return worker
 
 
-def make_worker(
-    config: pytest.Config, settings: RunSettings, logs: Path, worker_input: dict[str, Any] | None
-) -> Worker:
+def make_worker(config: pytest.Config, settings: RunSettings, worker_input: dict[str, Any] | None) -> Worker:
     """The worker of this process; an xdist worker's events go to a file that the controller reads."""
+
+    def logs() -> Path:
+        """In the run's directory, else in pytest's own temporary one; made only where a guest is booted."""
+        if settings.run_dir is not None:
+            return settings.run_dir / "guests"
+        factory = getattr(config, "_tmp_path_factory", None)
+        base = factory.getbasetemp() if factory is not None else Path(tempfile.mkdtemp(prefix="rig-logs-"))
+        return Path(base) / "rig-guests"
+
     name = worker_input["workerid"] if worker_input else "main"
     worker = Worker(settings, logs, name)
     if worker_input and settings.run_dir is not None:
