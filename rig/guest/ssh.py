@@ -110,7 +110,8 @@ class SshTransport:
         for tries_left in range(_BEGIN_TRIES - 1, -1, -1):
             channel = self._link.session(deadline, lost)
             try:
-                channel.exec_command(line)
+                with Watchdog(self._link.drop, deadline, lost):
+                    channel.exec_command(line)
             except FAULTS as fault:
                 channel.close()
                 if not tries_left or deadline.expired or (lost is not None and lost()):

@@ -64,8 +64,8 @@ class FakeProcess:
     def wait(self, seconds: float) -> bool:
         return self.ended.wait(seconds)
 
-    def launch_error(self, what: str) -> LaunchError:
-        return LaunchError(what, command=self.argv, exit_code=1)
+    def launch_error(self, why: str) -> LaunchError:
+        return LaunchError(why, command=self.argv, exit_code=1)
 
 
 Step = bytes | Callable[["FakeMachine"], object]
@@ -74,15 +74,15 @@ Step = bytes | Callable[["FakeMachine"], object]
 class FakeMachine:
     """Says `script` once it is resumed: bytes go to the console, a callable does something to the machine."""
 
-    def __init__(self, launch: Launch | None = None, script: Sequence[Step] = BOOT) -> None:
+    def __init__(self, launch: Launch | None = None, script: Sequence[Step] = BOOT, *, detached: bool = False) -> None:
         self.launch: Any = launch
+        self.detached = detached
         self.script = script
         self.process = FakeProcess()
         self.qemu_version = "7.2.0"
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX)
         self.powered = threading.Event()
         self.started = self.stopped = self.left = False
-        self.typed = bytearray()
 
     @property
     def alive(self) -> bool:

@@ -43,7 +43,7 @@ class Bench:
         return boot_guest(self.stored, replace(self.options, **options), events)  # type: ignore[arg-type]
 
     def machine(self, launch: Launch, *, detached: bool = False) -> FakeMachine:
-        found = FakeMachine(launch, self.scripts[launch.accel])
+        found = FakeMachine(launch, self.scripts[launch.accel], detached=detached)
         self.machines.append(found)
         return found
 
@@ -250,6 +250,18 @@ def test_an_interrupt_during_boot_leaves_nothing(bench: Bench) -> None:
     with pytest.raises(KeyboardInterrupt):
         bench.boot()
     assert bench.nothing_is_left()
+
+
+def test_a_guest_that_may_stay_is_left_as_it_is(bench: Bench) -> None:
+    guest = bench.boot(detached=True)
+    (machine,) = bench.machines
+    assert machine.detached
+    guest.leave()
+    assert machine.left
+    assert not machine.stopped
+    guest.close()
+    assert machine.launch.directory.is_dir()
+    machine.die()
 
 
 def test_memory_and_processors_may_be_asked_for(bench: Bench) -> None:

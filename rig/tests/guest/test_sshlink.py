@@ -110,9 +110,12 @@ def test_a_server_that_goes_deaf_ends_when_the_guest_is_lost(
     assert not soon.expired
 
 
-def test_idle_counts_from_the_command_on(sshd: Sshd, ssh: SshTransport, soon: Deadline) -> None:
+@pytest.mark.parametrize("what", ["open", "exec"])
+def test_a_guest_may_be_no_longer_idle_before_a_command_than_in_it(
+    what: str, sshd: Sshd, ssh: SshTransport, soon: Deadline
+) -> None:
     ssh.connect(soon)
-    sshd.deaf_to = "open"
+    sshd.deaf_to = what
     with pytest.raises(TransportTimeout):
         ssh.run("true", soon, idle=1)
     assert not soon.expired
