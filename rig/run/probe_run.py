@@ -79,6 +79,7 @@ class ProbeRun:
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._told: dict[str, _Told] = {}
         self._open: str | None = None
+        self._begun: set[str] = set()
         self._done: dict[str, CaseResult] = {}
         self._over = False
         self._thread = threading.Thread(target=self._work, name=f"probe-{manifest.probe}", daemon=True)
@@ -173,6 +174,7 @@ class ProbeRun:
         match message:
             case Start(case=name):
                 self._open = name
+                self._begun.add(name)
             case Check(case=name) if not message.ok:
                 told = self._case(name)
                 check = FailedCheck(what=message.what, got=message.got, want=message.want, at=message.at)
@@ -242,7 +244,7 @@ class ProbeRun:
         if story.complete and story.fault is None:
             # It went on to its goodbye, so it would leave these out again.
             for name in missing:
-                how = "began and never ended" if name in self._told or name == self._open else "never began"
+                how = "began and never ended" if name in self._begun or name in self._told else "never began"
                 reason = f"the probe said goodbye, but this case {how}: the stream has a hole"
                 self._done[name] = self._build(name, Outcome.ERROR, reason)
             return

@@ -1,0 +1,311 @@
+"""Cases of probes, whatever happens between: each is answered, one pays for each early end, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rig.errors import GuestDied, PanicError, TransportError
+from rig.probe.manifest import ProbeManifest
+from rig.result import GuestRecord, Outcome
+from rig.run.cases import CaseAnswer, CaseRunner
+from rig.run.guests import GuestKeeper
+from rig.run.settings import RunSettings
+from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, World, installed, write_manifest
+
+NAMES = ["a", "b", "c", "d"]
+PAYS = {
+    "crash": Outcome.CRASHED,
+    "panic": Outcome.PANIC,
+    "died": Outcome.PANIC,
+    "hang": Outcome.HANG,
+    "timeout": Outcome.TIMEOUT,
+    "reset": Outcome.ERROR,
+    "before": Outcome.PANIC,
+}
+"""What costs a start, and what the case that pays gets."""
+FREE = {
+    "pass": Outcome.PASS,
+    "fail": Outcome.FAIL,
+    "unsupported": Outcome.UNSUPPORTED,
+    "rubbish": Outcome.PASS,
+    "hole": Outcome.ERROR,
+    "open": Outcome.ERROR,
+}
+LOSES_GUEST = {"panic", "died", "hang", "timeout", "reset", "before"}
+
+
+@dataclass
+class Bench:
+    world: World
+    manifest: ProbeManifest
+    place: Path
+    runner: CaseRunner
+    keeper: GuestKeeper
+    records: list[GuestRecord]
+
+    def all(self, order: Sequence[str] | None = None, manifest: ProbeManifest | None = None) -> dict[str, CaseAnswer]:
+        """Ask for each case as pytest does."""
+        manifest = manifest or self.manifest
+        order = list(order or manifest.cases)
+        return {name: self.runner.run(manifest, name, order[at:]) for at, name in enumerate(order)}
+
+
+def make(world: World, place: Path, names: Sequence[str] = NAMES) -> Bench:
+    manifest = write_manifest(place, names)
+    records: list[GuestRecord] = []
+    stored: Any = STORED
+    keeper = GuestKeeper(stored, RunSettings(), place / "logs", on_guest=records.append)
+    other = place / "other" / "other.c"
+    runner = CaseRunner(keeper, {"sample": manifest.source_paths[0], "other": other})
+    return Bench(world, manifest, place, runner, keeper, records)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with installed(World()) as found:
+        yield found
+
+
+@pytest.fixture
+def bench(world: World, tmp_path: Path) -> Bench:
+    return make(world, tmp_path)
+
+
+def outcomes(answers: dict[str, CaseAnswer]) -> dict[str, Outcome]:
+    return {name: answer.result.outcome for name, answer in answers.items()}
+
+
+def test_all_well_is_one_start_in_one_guest(bench: Bench) -> None:
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS)
+    assert bench.world.starts == [("sample", NAMES)]
+    assert bench.world.booted == 1
+    assert bench.world.guests[0].pushed == ["/tmp/rig/sample"]
+    assert all(answer.evidence is None for answer in answers.values())
+    assert bench.records[-1].facts is not None
+    assert bench.records[-1].facts.release == "6.1"
+
+
+@pytest.mark.parametrize("behaviour", sorted(PAYS))
+def test_one_case_pays_and_the_rest_runs(behaviour: str, bench: Bench) -> None:
+    bench.world.behaviours = {"b": behaviour}
+    answers = bench.all()
+    wanted = dict.fromkeys(NAMES, Outcome.PASS) | {"b": PAYS[behaviour]}
+    assert outcomes(answers) == wanted
+    assert [names for _, names in bench.world.starts] == [NAMES, ["c", "d"]]
+    assert bench.world.booted == (2 if behaviour in LOSES_GUEST else 1)
+    assert answers["b"].evidence == EVIDENCE
+    assert [name for name, answer in answers.items() if answer.evidence] == ["b"]
+    assert answers["b"].broken == (behaviour == "crash")
+    assert answers["b"].result.guest == "main-1"
+
+
+def test_a_lost_guest_is_ended_and_its_end_told(bench: Bench) -> None:
+    bench.world.behaviours = {"b": "panic"}
+    bench.all()
+    first, second = bench.world.guests
+    assert (first.closed, second.closed) == (True, False)
+    assert [(record.id, record.ended) for record in bench.records if record.ended] == [
+        ("main-1", "the guest's kernel panicked: test")
+    ]
+    assert second.pushed == ["/tmp/rig/sample"]
+
+
+@pytest.mark.parametrize("order", [list("dcba"), list("bdac"), list("cabd")])
+@pytest.mark.parametrize("behaviour", ["crash", "panic"])
+def test_a_probe_may_have_an_order_of_its_own(order: list[str], behaviour: str, bench: Bench) -> None:
+    bench.world.order["sample"] = order
+    bench.world.behaviours = {"b": behaviour, "d": "fail"}
+    wanted = dict.fromkeys(NAMES, Outcome.PASS) | {"b": PAYS[behaviour], "d": Outcome.FAIL}
+    assert outcomes(bench.all()) == wanted
+    assert len(bench.world.starts) <= 2
+
+
+def test_cases_that_nobody_wants_are_not_run(bench: Bench) -> None:
+    assert outcomes(bench.all(["c", "a"])) == {"c": Outcome.PASS, "a": Outcome.PASS}
+    assert bench.world.starts == [("sample", ["c", "a"])]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_each_case_does(data: st.DataObject, tmp_path: Path) -> None:
+    """The whole contract: every case is answered once with its own outcome, and the work ends."""
+    names = [f"case{number}" for number in range(data.draw(st.integers(1, 6)))]
+    # Without `before`: next to a hole nobody can say which of the two had not begun.
+    behaviour = st.sampled_from(sorted({*PAYS, *FREE} - {"before"}))
+    behaviours = {name: data.draw(behaviour) for name in names}
+    world = World(behaviours=behaviours, order={"sample": data.draw(st.permutations(names))})
+    asked = data.draw(st.permutations(names))
+    with installed(world):
+        bench = make(world, tmp_path, names)
+        answers = bench.all(asked)
+    paid = [name for name in names if behaviours[name] in PAYS]
+    assert outcomes(answers) == {name: {**PAYS, **FREE}[behaviours[name]] for name in asked}
+    assert len(world.starts) <= len(paid) + 1
+    assert all(guest.closed for guest in world.guests[:-1])
+    told = sum(record.lines for answer in answers.values() for record in answer.rubbish)
+    printed = 2 * sum(name == "rubbish" for name in behaviours.values())
+    assert told == printed, "each line of rubbish is told exactly once"
+
+
+@pytest.mark.parametrize(
+    ("late", "outcome", "words"),
+    [
+        ("panic", Outcome.PANIC, "kernel panicked: test, after the last case had ended"),
+        ("hang", Outcome.HANG, "no longer answers"),
+        ("crash", Outcome.CRASHED, "without a goodbye"),
+        ("timeout", Outcome.TIMEOUT, "said nothing"),
+        ("exit", Outcome.CRASHED, "status 1 after its goodbye"),
+    ],
+)
+def test_an_end_behind_the_last_case_makes_that_one_pay(late: str, outcome: Outcome, words: str, bench: Bench) -> None:
+    bench.world.late = late
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"d": outcome}
+    assert words in answers["d"].result.reason
+    assert answers["d"].evidence == EVIDENCE
+    assert answers["d"].result.first_outcome is outcome
+    assert answers["d"].result.checks == 1, "what it had told stays"
+
+
+def test_the_worse_of_two_ends_stands(bench: Bench) -> None:
+    bench.world.behaviours, bench.world.late = {"d": "fail"}, "crash"
+    result = bench.all()["d"].result
+    assert result.outcome is Outcome.CRASHED
+    assert result.reason.startswith("fail it did; then the probe ended without a goodbye")
+
+
+def test_a_guest_found_dead_at_the_end_of_a_probe_makes_its_last_case_pay(bench: Bench) -> None:
+    bench.world.dies_idle = ("sample",)
+    other = write_manifest(bench.place, ["x", "y"], "other")
+    assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS) | {"d": Outcome.PANIC}
+    assert bench.world.guests[0].closed
+    assert outcomes(bench.all(manifest=other)) == dict.fromkeys("xy", Outcome.PASS)
+
+
+def test_a_guest_that_dies_later_costs_the_next_case(bench: Bench) -> None:
+    other = write_manifest(bench.place, ["x", "y"], "other")
+    assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS)
+    bench.world.guests[0].dead = PanicError("the guest's kernel panicked: delayed", evidence=EVIDENCE)
+    answers = bench.all(manifest=other)
+    assert outcomes(answers) == {"x": Outcome.PANIC, "y": Outcome.PASS}
+    reason = answers["x"].result.reason
+    assert reason == (
+        "the guest's kernel panicked: delayed, before this case began; sample was the last to run in that guest"
+    )
+    assert (answers["x"].evidence, answers["x"].result.guest) == (EVIDENCE, "main-1")
+
+
+def test_a_test_of_the_users_own_may_kill_the_guest(bench: Bench) -> None:
+    other = write_manifest(bench.place, ["x"], "other")
+    bench.all()
+    bench.keeper.get()  # the `guest` fixture
+    bench.world.guests[0].dead = PanicError("as meant")
+    assert outcomes(bench.all(manifest=other)) == {"x": Outcome.PASS}
+
+
+def test_leaks_are_told_once_with_the_last_case(bench: Bench) -> None:
+    bench.world.leaks = 2
+    answers = bench.all()
+    assert {name: len(answer.leaks) for name, answer in answers.items()} == {"a": 0, "b": 0, "c": 0, "d": 2}
+    assert [leak.what for leak in answers["d"].leaks] == ["/tmp/left0", "/tmp/left1"]
+    assert bench.runner.close() == ([], [])
+
+
+def test_leaks_are_told_whatever_the_order(bench: Bench) -> None:
+    bench.world.leaks = 1
+    bench.world.order["sample"] = list("dcba")
+    answers = bench.all()
+    assert sum(len(answer.leaks) for answer in answers.values()) == 1
+
+
+def test_leaks_of_each_start_are_told(bench: Bench) -> None:
+    bench.world.leaks, bench.world.behaviours = 1, {"a": "rubbish", "b": "crash"}
+    answers = bench.all()
+    assert sum(len(answer.leaks) for answer in answers.values()) == 1, "the first start ended before its leaks"
+    assert answers["b"].rubbish[0].lines == 2
+    assert "malloc: noise" in answers["b"].rubbish[0].excerpt
+
+
+def test_what_nobody_came_for_is_told_at_the_end(bench: Bench) -> None:
+    bench.world.leaks, bench.world.behaviours = 1, {"a": "rubbish"}
+    answer = bench.runner.run(bench.manifest, "a", NAMES)  # -x ends here
+    assert (answer.leaks, answer.rubbish) == ([], [])
+    run = bench.runner._books["sample"].run
+    assert run is not None
+    run._thread.join(20)
+    leaks, rubbish = bench.runner.close()
+    assert [leak.what for leak in leaks] == ["/tmp/left0"]
+    assert [record.lines for record in rubbish] == [2]
+    assert bench.runner.close() == ([], [])
+
+
+def test_a_probe_that_is_mute_is_given_up(bench: Bench) -> None:
+    bench.world.mute = ("sample",)
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
+    assert len(bench.world.starts) == 2
+    assert "printed nothing and ended with status 134; it said: dyld" in answers["a"].result.reason
+    assert "printed nothing" in answers["b"].result.reason
+    assert answers["d"].result.reason.startswith("not started again, having failed 2 times on end: the probe printed")
+    assert (answers["a"].broken, answers["d"].broken) == (True, False)
+
+
+def test_only_the_case_that_the_probe_lacks_pays_for_it(bench: Bench) -> None:
+    bench.world.has["sample"] = ["a", "b", "d"]
+    answers = bench.all()
+    assert outcomes(answers) == {"a": Outcome.PASS, "b": Outcome.PASS, "c": Outcome.ERROR, "d": Outcome.PASS}
+    assert answers["c"].result.reason == "sample.yaml names this case, sample does not have it"
+    assert [names for _, names in bench.world.starts] == [NAMES, ["a", "b", "d"]]
+
+
+def test_a_refusal_without_a_reason_costs_one_case_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeGuest, "_probe", lambda *_: (64, b"usage: whatever"))
+    bench.world.has["sample"] = NAMES  # what --list says
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
+    assert answers["a"].result.reason == "the probe refused its command line: usage: whatever"
+
+
+def test_a_boot_that_fails_is_an_error_with_its_evidence(bench: Bench) -> None:
+    bench.world.boots = ["fails"] * 9
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
+    assert answers["a"].result.reason.startswith("the probe was not started: boot stage 'kernel' was not reached")
+    assert (answers["a"].evidence, answers["a"].result.guest) == (EVIDENCE, None)
+    assert bench.world.booted == 2
+
+
+def test_one_bad_boot_costs_nobody(bench: Bench) -> None:
+    bench.world.boots = ["fails"]
+    assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "words"),
+    [
+        (GuestDied("QEMU ended", evidence=EVIDENCE), Outcome.PANIC, "QEMU ended, before this case began"),
+        (TransportError("no space left on device"), Outcome.ERROR, "not started: no space left on device"),
+    ],
+)
+def test_a_push_that_fails(
+    fault: Exception, outcome: Outcome, words: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [fault]
+
+    def push(*_: Any) -> None:
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(FakeGuest, "push", push)
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"a": outcome}
+    assert words in answers["a"].result.reason
+    assert bench.world.booted == (2 if outcome is Outcome.PANIC else 1)

@@ -1,0 +1,138 @@
+"""The keeper of a worker's guest: when it boots, when it boots again, when it gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.errors import BootError, HostError, PanicError
+from rig.events import Event, Events
+from rig.result import GuestRecord
+from rig.run.guests import BOOT_TRIES, GuestKeeper
+from rig.run.settings import RunSettings
+from rig.tests.run.fakes import EVIDENCE, STORED, World, installed
+
+DEATH = PanicError("the guest's kernel panicked: test", evidence=EVIDENCE)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with installed(World()) as found:
+        yield found
+
+
+@pytest.fixture
+def heard() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def told() -> list[GuestRecord]:
+    return []
+
+
+@pytest.fixture
+def keeper(world: World, heard: list[Event], told: list[GuestRecord], tmp_path: Path) -> GuestKeeper:
+    events = Events()
+    events.listen(heard.append)
+    stored: Any = STORED
+    return GuestKeeper(stored, RunSettings(), tmp_path, worker="gw1", events=events, on_guest=told.append)
+
+
+def test_a_guest_is_booted_when_asked_for_and_kept(world: World, keeper: GuestKeeper, told: list[GuestRecord]) -> None:
+    assert world.booted == 0
+    assert keeper.get("one") is keeper.get("two")
+    assert world.booted == 1
+    assert (keeper.id, [record.id for record in told]) == ("gw1-1", ["gw1-1"])
+    assert told[0].boot_seconds == 1.0
+
+
+def test_events_of_a_boot_name_its_guest(keeper: GuestKeeper, heard: list[Event]) -> None:
+    keeper.get()
+    keeper.lose("over")
+    assert {event.data["guest"] for event in heard} == {"gw1-1"}
+    assert {"guest.boot.started", "boot.stage", "guest.boot.ended", "guest.ended"} <= {event.name for event in heard}
+
+
+def test_a_dead_guest_is_replaced(world: World, keeper: GuestKeeper, told: list[GuestRecord]) -> None:
+    keeper.get()
+    first = world.guests[0]
+    first.dead = first.lost = DEATH
+    keeper.get()
+    assert (first.closed, len(world.guests)) == (True, 2)
+    assert (told[-2].id, told[-2].ended) == ("gw1-1", DEATH.message)
+    assert (told[-1].id, told[-1].ended) == ("gw1-2", "")
+
+
+def test_boots_that_fail_are_tried_again_then_given_up(world: World, keeper: GuestKeeper) -> None:
+    world.boots = ["fails"] * 5
+    with pytest.raises(BootError) as caught:
+        keeper.get()
+    assert world.booted == BOOT_TRIES
+    with pytest.raises(BootError) as again:
+        keeper.get()
+    assert again.value is caught.value
+    assert world.booted == BOOT_TRIES
+    assert keeper.gave_up is caught.value
+    assert not keeper.ever_ready
+
+
+def test_only_failures_in_a_row_count(world: World, keeper: GuestKeeper) -> None:
+    world.boots = ["fails", "ok", "fails", "ok"]
+    for _ in range(2):
+        keeper.get()
+        keeper.lose("on purpose")
+    assert (world.booted, keeper.gave_up, keeper.ever_ready) == (4, None, True)
+
+
+def test_what_no_second_boot_mends_is_not_tried_again(keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def boot(*_: Any) -> None:
+        tries.append(1)
+        raise HostError("qemu-system-x86_64 is not installed")
+
+    monkeypatch.setattr("rig.run.guests.boot_guest", boot)
+    for _ in range(2):
+        with pytest.raises(HostError):
+            keeper.get()
+    assert tries == [1]
+
+
+def test_a_death_that_nobody_saw_is_told_once(world: World, keeper: GuestKeeper) -> None:
+    assert keeper.unseen_death() is None
+    keeper.get("pipe")
+    assert keeper.unseen_death() is None
+    world.guests[0].dead = DEATH
+    assert keeper.unseen_death() == (DEATH, "pipe")
+    assert world.guests[0].closed
+    assert keeper.unseen_death() is None
+
+
+def test_whoever_may_kill_a_guest_is_not_blamed(world: World, keeper: GuestKeeper) -> None:
+    keeper.get("pipe")
+    keeper.get()
+    world.guests[0].dead = DEATH
+    assert keeper.unseen_death() is None
+
+
+def test_how_a_guest_ended(world: World, keeper: GuestKeeper, told: list[GuestRecord]) -> None:
+    keeper.lose("there is none")
+    keeper.get()
+    keeper.lose("the run is over")
+    keeper.lose("twice")
+    assert told[-1].ended == "the run is over"
+    keeper.get()
+    world.guests[-1].machine.process.alive = False
+    keeper.lose("lost")
+    assert told[-1].ended == "QEMU ended: killed by SIGKILL"
+
+
+def test_evidence_is_the_faults_else_the_guests(world: World, keeper: GuestKeeper) -> None:
+    assert keeper.evidence().console == ""
+    assert keeper.evidence(DEATH) == EVIDENCE
+    keeper.get()
+    assert keeper.evidence(PanicError("without any")) == EVIDENCE
