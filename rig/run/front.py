@@ -12,6 +12,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
@@ -43,6 +44,8 @@ _ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_P
 class TestRequest:
     """What the command line asks for."""
 
+    __test__: ClassVar[bool] = False
+    """Its name is no test's, whatever pytest thinks."""
     settings: RunSettings
     select: tuple[str, ...] = ()
     """Probes, mechanisms, `probe.case` ids or case names; empty: all."""
@@ -107,7 +110,7 @@ def _raise_if_nothing_ran(recorder: Recorder, status: int, words: str) -> None:
     if recorder.fault is not None:
         raise recorder.fault
     if recorder.gave_up:
-        raise RigError(recorder.gave_up)
+        raise RigError(f"{recorder.gave_up}\n  all of it: {recorder.run.path / 'guests'}")
     if recorder.failed_collection:
         raise InputError("\n".join(recorder.failed_collection))
     if status == pytest.ExitCode.USAGE_ERROR:
@@ -140,15 +143,12 @@ def select(manifests: Sequence[ProbeManifest], names: Sequence[str]) -> Selectio
         return Selection(tuple(manifests), tuple(str(manifest.path) for manifest in manifests))
     whole = [one for one in manifests if {one.probe, one.mechanism} & set(names)]
     single = [
-        find_case(manifests, name)
-        for name in names
-        if not any(name in {manifest.probe, manifest.mechanism} for manifest in whole)
+        find_case(manifests, name) for name in names if not any(name in {one.probe, one.mechanism} for one in whole)
     ]
     # A case of a probe that runs whole would run twice.
-    cases = [(manifest, case) for manifest, case in dict.fromkeys(single) if manifest not in whole]
-    wanted = [one for one in manifests if one in whole or any(one is manifest for manifest, _ in cases)]
-    nodes = [str(one.path) for one in whole] + [f"{manifest.path}::{case}" for manifest, case in cases]
-    return Selection(tuple(wanted), tuple(nodes))
+    cases = {f"{one.path}::{case}": one for one, case in single if one not in whole}
+    wanted = [one for one in manifests if one in whole or any(one is other for other in cases.values())]
+    return Selection(tuple(wanted), (*(str(one.path) for one in whole), *cases))
 
 
 def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[str]:

@@ -74,7 +74,7 @@ class World:
 
     `behaviours` says what a case does, by its name: pass (without an entry), fail, unsupported, crash (the probe's
     process ends), panic, died, hang, timeout, reset (the connection), hole (no word of it), open (no end of it),
-    rubbish (odd lines before it), worker (this very process ends).
+    rubbish (odd lines before it), worker (this very process ends, the first time).
     """
 
     behaviours: dict[str, str] = field(default_factory=dict)
@@ -197,9 +197,12 @@ class FakeGuest:
         if behaviour != "before":
             say(line("start", case=name))
         if behaviour == "worker":
-            os._exit(1)
-        if behaviour in {"pass", "fail", "unsupported", "rubbish"}:
-            outcome = "pass" if behaviour == "rubbish" else behaviour
+            crashed = Path(os.environ["RIG_HOME"]) / f"crashed-{name}"
+            if not crashed.exists():
+                crashed.touch()
+                os._exit(1)
+        if behaviour in {"pass", "fail", "unsupported", "rubbish", "worker"}:
+            outcome = "pass" if behaviour in {"rubbish", "worker"} else behaviour
             if outcome == "fail":
                 say(line("check", case=name, ok=False, what="write", got="EPIPE", want="EBADF", at="sample.c:1"))
             reason = "" if outcome == "pass" else f"{outcome} it did"
@@ -248,6 +251,7 @@ def build(manifests: Sequence[ProbeManifest], *_: Any) -> dict[str, Path]:
 @contextlib.contextmanager
 def installed(world: World) -> Iterator[World]:
     """The rig with this world's guests, until the block is left."""
+    INSTALLED.append(world)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rig.run.guests.boot_guest", world.boot)
         for module in ("rig.run.worker", "rig.run.front"):
@@ -257,3 +261,5 @@ def installed(world: World) -> Iterator[World]:
 
 
 STORED = FakeStored(make_spec())
+INSTALLED: list[World] = []
+"""Every world of this process, the latest last."""

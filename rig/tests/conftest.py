@@ -1,0 +1,3 @@
+"""For all tests of the package."""
+
+pytest_plugins = ["pytester"]

@@ -1,0 +1,54 @@
+"""pytest in pytest: a directory with a probe, and the rig's guests replaced by fakes in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rig.tests.run.fakes import World, installed, write_manifest
+
+CASES = ["first", "second", "third", "fourth"]
+_CONFTEST = """\
+from rig.tests.run.fakes import World, installed
+_world = installed(World(**{world!r}))
+_world.__enter__()
+def pytest_unconfigure(config):
+    _world.__exit__(None, None, None)
+"""
+
+Probes = Callable[..., Path]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The rig's whole home, for this test alone."""
+    monkeypatch.setenv("RIG_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def world(home: Path) -> Iterator[World]:
+    """The fakes, in this process."""
+    with installed(World()) as found:
+        yield found
+
+
+@pytest.fixture
+def probes(tmp_path: Path, home: Path) -> Probes:
+    """A directory of probes `sample` and `other` whose cases behave as said, also in the workers of xdist."""
+
+    def write(**world: object) -> Path:
+        place = tmp_path / "probes"
+        write_manifest(
+            place,
+            CASES,
+            third={"expect": {"linux": "fail", "darwin": "pass"}, "reason": "a known fault"},
+            fourth={"kind": "timing"},
+        )
+        write_manifest(place, ["one", "two"], "other", mechanism="fifos")
+        (place / "conftest.py").write_text(_CONFTEST.format(world=world))
+        return place
+
+    return write

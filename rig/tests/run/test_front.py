@@ -1,0 +1,300 @@
+"""`rig test` from end to end, with guests that are not there."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from rig.errors import HostError, InputError, RigError
+from rig.machine import Network
+from rig.probe.manifest import load_manifests
+from rig.result import ImageRecord, Outcome, RunDir, RunRecord, load
+from rig.run import front
+from rig.run.front import TestRequest, arguments, exit_code, run_tests, select
+from rig.run.settings import RunSettings
+from rig.spec import Accel
+from rig.tests.run import fakes
+from rig.tests.run.conftest import Probes
+
+pytestmark = pytest.mark.usefixtures("world")
+ALL = ["other.one", "other.two", "sample.first", "sample.second", "sample.third", "sample.fourth"]
+
+
+class Run:
+    """One `rig test`: exit code, screen, record."""
+
+    def __init__(self, place: Path, run_dir: Path, **request: Any) -> None:
+        screen = io.StringIO()
+        settings = RunSettings(run_dir=run_dir, accel=Accel.TCG)
+        console = Console(file=screen, width=200)
+        self.fault: RigError | None = None
+        self.code = -1
+        try:
+            self.code = run_tests(TestRequest(settings, probes=place, plain=True, **request), console)
+        except RigError as fault:
+            self.fault = fault
+        self.screen = screen.getvalue()
+        self.place = run_dir
+
+    @property
+    def record(self) -> RunRecord:
+        return load(self.place)
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {case.id: str(case.outcome) for case in self.record.cases}
+
+
+Go = Callable[..., Run]
+
+
+@pytest.fixture
+def go(tmp_path: Path) -> Go:
+    def start(place: Path, **request: Any) -> Run:
+        return Run(place, tmp_path / f"run{len(list(tmp_path.glob('run*')))}", **request)
+
+    return start
+
+
+def test_a_run_is_recorded_whole(go: Go, probes: Probes) -> None:
+    run = go(probes(leaks=1))
+    record = run.record
+    assert (run.code, record.state, record.missing, record.running) == (0, "complete", (), ())
+    assert sorted(record.planned) == sorted(ALL)
+    assert run.outcomes == dict.fromkeys(ALL, "pass")
+    assert (record.probes, record.image.name) == ({"other": "1", "sample": "1"}, "reference")
+    (guest,) = record.guests
+    assert (guest.id, guest.ended, guest.console_log) == ("main-1", "the run is over", "guests/main-1/console.log")
+    assert [(leak.probe, leak.guest) for leak in record.leaks] == [("other", "main-1"), ("sample", "main-1")]
+    assert (run.place / "report.html").stat().st_size > 1000
+    assert len(ET.parse(run.place / "junit.xml").findall(".//testcase")) == 6
+    events = [json.loads(line)["event"] for line in (run.place / "events.jsonl").read_text().splitlines()]
+    assert {"guest.boot.started", "boot.stage", "probe.started", "probe.ended", "guest.ended"} <= set(events)
+
+
+def test_the_user_sees_stages_cases_and_summary(go: Go, probes: Probes) -> None:
+    screen = go(probes(behaviours={"second": "fail"})).screen
+    for words in (
+        "guest main-1 booting: login 1.0 s",
+        "guest main-1: accelerator tcg: asked for",
+        "PASS        sample.first",
+        "FAIL        sample.second: fail it did",
+        "sample.c:1: write: got EPIPE, want EBADF",
+        "Report: ",
+    ):
+        assert words in screen
+
+
+@pytest.mark.parametrize("behaviours", [{}, {"one": "panic", "second": "crash", "third": "fail"}], ids=["well", "ill"])
+def test_two_workers_find_what_one_finds(behaviours: dict[str, str], go: Go, probes: Probes) -> None:
+    place = probes(behaviours=behaviours, leaks=1)
+    one, two = go(place), go(place, workers="2")
+    assert one.outcomes == two.outcomes
+    assert set(one.outcomes) == set(ALL)
+    assert (one.code, sorted(one.record.planned)) == (two.code, sorted(two.record.planned))
+    assert two.record.missing == two.record.running == ()
+    assert len(one.record.leaks) == len(two.record.leaks)
+    ended = {guest.id: guest.ended for guest in two.record.guests}
+    assert set(ended) <= {"gw0-1", "gw0-2", "gw1-1", "gw1-2"}
+    assert all(ended.values())
+    names = [json.loads(line)["event"] for line in (two.place / "events.jsonl").read_text().splitlines()]
+    assert names.count("guest.ended") == len(ended), "the workers' last events are not lost"
+    assert "ready: tcg" in two.screen
+
+
+def test_a_worker_that_crashes_costs_no_case(go: Go, probes: Probes) -> None:
+    run = go(probes(behaviours={"second": "worker"}), workers="2")
+    record = run.record
+    assert run.outcomes == dict.fromkeys(ALL, "pass")
+    again = next(case for case in record.cases if case.case == "second")
+    assert (again.attempts, again.first_outcome, again.flaky) == (2, Outcome.ERROR, True)
+    assert again.earlier[0].reason == "the pytest worker that ran this case crashed"
+
+
+def test_an_interrupt_leaves_a_readable_record(go: Go, probes: Probes) -> None:
+    place = probes()
+    (place / "sample" / "conftest.py").write_text(
+        "def pytest_runtest_logstart(nodeid):\n    if nodeid.endswith('third'): raise KeyboardInterrupt\n"
+    )
+    run = go(place)
+    assert (run.code, run.record.state) == (130, "interrupted")
+    assert set(run.outcomes) == {"other.one", "other.two", "sample.first", "sample.second"}
+    assert run.record.missing == ("sample.third", "sample.fourth")
+    assert run.record.guests[-1].ended == "the run is over"
+    assert fakes.INSTALLED[-1].guests[0].closed
+    assert (run.place / "report.html").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_no_guest_at_all_is_one_error(workers: str, go: Go, probes: Probes) -> None:
+    run = go(probes(boots=["fails"] * 99), workers=workers)
+    assert run.fault is not None
+    words = str(run.fault)
+    assert words.startswith("boot stage 'kernel' was not reached in 25 s")
+    assert "| the last words" in words
+    assert str(run.place / "guests") in words
+    assert "Failures" not in run.screen
+    assert run.record.is_red
+
+
+def test_exit_first_still_tells_what_was_seen(go: Go, probes: Probes) -> None:
+    run = go(probes(behaviours={"one": "rubbish", "two": "fail"}, order={"other": ["one", "two"]}), exit_first=True)
+    assert run.code == 1
+    assert [(rubbish.probe, rubbish.lines) for rubbish in run.record.rubbish] == [("other", 2)]
+
+
+def test_a_panic_behind_the_very_last_case_is_not_green(go: Go, probes: Probes) -> None:
+    place = probes()
+    (place / "sample" / "conftest.py").write_text(
+        "from rig.errors import PanicError\nfrom rig.tests.run import fakes\n"
+        "def pytest_runtest_logfinish(nodeid):\n"
+        "    if nodeid.endswith('::fourth'):\n"
+        "        late = PanicError('the kernel panicked late', evidence=fakes.EVIDENCE)\n"
+        "        fakes.INSTALLED[-1].guests[-1].dead = late\n"
+    )
+    run = go(place)
+    last = run.record.cases[-1]
+    assert (run.code, last.id, last.outcome) == (1, "sample.fourth", Outcome.PANIC)
+    assert last.reason == "the kernel panicked late, after this case, the last in that guest, had ended"
+    assert last.evidence is not None
+    assert last.evidence.console == "the last words"
+    assert run.record.guests[-1].ended == "the kernel panicked late"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_disk_that_fills_up_ends_the_run_in_words(
+    workers: str, go: Go, probes: Probes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise HostError("results.json: cannot be written: No space left on device")
+
+    monkeypatch.setattr(RunDir, "add_case", full)
+    run = go(probes(), workers=workers)
+    assert isinstance(run.fault, HostError)
+    assert "No space left" in run.fault.message
+    if workers == "0":
+        assert fakes.INSTALLED[-1].guests[0].closed
+
+
+def test_broken_probes_alone_are_bad_input(go: Go, probes: Probes) -> None:
+    assert go(probes(mute=("other",))).code == 2
+    assert go(probes(has={"other": ["one"]})).code == 2
+    assert go(probes(behaviours={"two": "crash"})).code == 2
+    assert go(probes(behaviours={"two": "crash", "first": "fail"})).code == 1
+
+
+def test_the_users_own_pytest_settings_are_not_ours(go: Go, probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option -x")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no.such.plugin")
+    assert go(probes()).code == 0
+    assert os.environ["PYTEST_ADDOPTS"] == "--no-such-option -x"
+
+
+def test_selections(go: Go, probes: Probes) -> None:
+    place = probes()
+    assert set(go(place, select=("pipes",)).outcomes) == {f"sample.{name}" for name in fakes_cases("sample")}
+    assert set(go(place, select=("other", "sample.second", "first")).outcomes) == {
+        *("other.one", "other.two", "sample.first", "sample.second")
+    }
+    once = go(place, select=("sample", "sample.second"))
+    assert len(once.outcomes) == 4
+    assert all(case.attempts == 1 for case in once.record.cases)
+    assert set(go(place, keyword="second", marks="pipes").outcomes) == {"sample.second"}
+
+
+def fakes_cases(probe: str) -> list[str]:
+    return [case.partition(".")[2] for case in ALL if case.startswith(probe)]
+
+
+def test_last_failed(go: Go, probes: Probes) -> None:
+    place = probes(behaviours={"second": "fail", "one": "panic"})
+    go(place)
+    assert set(go(place, last_failed=True).outcomes) == {"sample.second", "other.one"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"select": ("nosuch",)}, "there is no case 'nosuch'"),
+        ({"keyword": "nosuch"}, "no case matches the selection"),
+        ({"marks": "nosuch"}, "no case matches the selection"),
+        ({"keyword": "a b c("}, "pytest did not take its arguments: .*Wrong expression passed to '-k'"),
+        ({"workers": "many"}, "pytest did not take its arguments"),
+    ],
+)
+def test_bad_input_is_one_error(request_: dict[str, Any], words: str, go: Go, probes: Probes) -> None:
+    run = go(probes(), **request_)
+    assert isinstance(run.fault, InputError)
+    assert re.search(words, run.fault.message)
+    assert fakes.INSTALLED[-1].booted == 0
+
+
+def test_a_manifest_that_is_broken_is_told_before_anything(go: Go, probes: Probes, tmp_path: Path) -> None:
+    place = probes()
+    (place / "other" / "other.yaml").write_text("probe: other\ncases: {}\n")
+    run = go(place)
+    assert isinstance(run.fault, InputError)
+    assert not run.place.exists()
+
+
+def test_an_image_without_ssh_is_told_before_anything(tmp_path: Path, probes: Probes) -> None:
+    request = TestRequest(RunSettings(image="puredarwin-17.4", run_dir=tmp_path / "run"), probes=probes())
+    with pytest.raises(InputError, match=r"over SSH, and image puredarwin-17\.4 has only: serial"):
+        run_tests(request, Console(file=io.StringIO()))
+
+
+def test_a_fault_inside_pytest_is_not_called_bad_input(
+    go: Go, probes: Probes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = probes()
+    (place / "sample" / "conftest.py").write_text("def pytest_runtest_logstart(nodeid): raise ZeroDivisionError\n")
+    run = go(place)
+    assert run.fault is not None
+    assert not isinstance(run.fault, InputError)
+    assert "ZeroDivisionError" in run.fault.message
+    assert capfd.readouterr().err == ""
+
+
+def test_the_settings_reach_pytest(probes: Probes, tmp_path: Path) -> None:
+    settings = RunSettings(
+        image="x", accel=Accel.KVM, time_factor=2.5, memory=512, batches=7, network=Network.OPEN, run_dir=tmp_path
+    )
+    image = ImageRecord(name="x", digest="", os="linux")
+    with RunDir.create(tmp_path / "run", image=image) as run:
+        args = " ".join(arguments(TestRequest(settings, workers="3", exit_first=True), ["node"], run))
+        plain = arguments(TestRequest(replace(settings, network=Network.CLOSED), workers="0"), ["node"], run)
+    for part in ("--rig-image x", "--rig-accel kvm", "--rig-time-factor 2.5", "--rig-memory 512", "--rig-batches 7"):
+        assert part in args
+    assert "--rig-net" in args
+    assert "-n 3 --dist loadfile" in args
+    assert " -x " in args
+    assert not {"--rig-net", "-n", "-x"} & set(plain)
+
+
+def test_exit_codes(probes: Probes) -> None:
+    sample = Path(__file__).parents[3] / "fixtures" / "runs" / "sample"
+    record = load(sample)
+    red = {case.id for case in record.cases if case.verdict.is_red}
+    assert exit_code(record, interrupted=True) == 130
+    assert exit_code(record, interrupted=False) == 1
+    assert exit_code(record, interrupted=False, broken=red) == 2
+    green = record.model_copy(update={"cases": tuple(case for case in record.cases if not case.verdict.is_red)})
+    assert exit_code(green.model_copy(update={"planned": ()}), interrupted=False) == 0
+    assert exit_code(green.model_copy(update={"planned": ("a.lost",)}), interrupted=False) == 1
+
+
+def test_only_what_was_selected_is_compiled(probes: Probes) -> None:
+    manifests = load_manifests(probes())
+    assert [one.probe for one in select(manifests, ["fifos"]).manifests] == ["other"]
+    assert [one.probe for one in select(manifests, ["second"]).manifests] == ["sample"]
+    assert front.select(manifests, []).nodes == tuple(str(one.path) for one in manifests)
