@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rig.errors import GuestDied, InputError
 from rig.guest import registry
-from rig.guest.registry import Registry, RunningGuest
-
-Start = Callable[..., RunningGuest]
-SLEEPER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+from rig.guest.registry import Registry
+from rig.tests.guest.running import Sleepers, end
 
 
 @pytest.fixture
@@ -26,51 +22,19 @@ def listed(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def start(tmp_path: Path, listed: Registry) -> Iterator[Start]:
-    """Write a guest down whose process is a sleeper with QEMU's `-name`."""
-    processes = []
-
-    def begin(name: str, **fields: Any) -> RunningGuest:
-        directory = tmp_path / f"rig-{name}"
-        directory.mkdir()
-        argv = [sys.executable, "-c", SLEEPER, "-name", f"rig-{directory.name}"]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        processes.append(process)
-        plain: dict[str, Any] = {
-            "name": name,
-            "image": "reference",
-            "pid": process.pid,
-            "started": time.time(),
-            "directory": directory,
-            "logs": tmp_path,
-            "accel": "tcg",
-        }
-        one = RunningGuest.model_validate(plain | fields)
-        (listed.root / f"{name}.json").write_text(one.model_dump_json())
-        return one
-
-    yield begin
-    for process in processes:
-        process.kill()
-        process.communicate()
+def start(tmp_path: Path, listed: Registry) -> Iterator[Sleepers]:
+    with Sleepers(listed.root, tmp_path) as sleepers:
+        yield sleepers
 
 
-def end(one: RunningGuest) -> None:
-    os.kill(one.pid, 9)
-    while one.alive:
-        time.sleep(0.01)
-
-
-def test_what_runs_is_listed(listed: Registry, start: Start) -> None:
+def test_what_runs_is_listed(listed: Registry, start: Sleepers) -> None:
     one, two = start("one"), start("two")
     assert listed.all() == [one, two]
     assert listed.get("two") == two
     assert one.alive
 
 
-def test_what_is_dead_is_cleared_away(listed: Registry, start: Start) -> None:
+def test_what_is_dead_is_cleared_away(listed: Registry, start: Sleepers) -> None:
     one = start("one")
     end(one)
     assert listed.all() == []
@@ -78,7 +42,7 @@ def test_what_is_dead_is_cleared_away(listed: Registry, start: Start) -> None:
     assert not one.directory.exists()
 
 
-def test_a_number_used_again_is_another_process(listed: Registry, start: Start) -> None:
+def test_a_number_used_again_is_another_process(listed: Registry, start: Sleepers) -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         one = start("one", pid=bystander.pid)
@@ -91,12 +55,12 @@ def test_a_number_used_again_is_another_process(listed: Registry, start: Start) 
         bystander.wait()
 
 
-def test_a_clock_that_is_set_changes_nothing(listed: Registry, start: Start) -> None:
+def test_a_clock_that_is_set_changes_nothing(listed: Registry, start: Sleepers) -> None:
     one = start("one", started=time.time() - 3600)
     assert listed.all() == [one]
 
 
-def test_a_file_that_cannot_be_read_is_told_not_overwritten(listed: Registry, start: Start) -> None:
+def test_a_file_that_cannot_be_read_is_told_not_overwritten(listed: Registry, start: Sleepers) -> None:
     start("one")
     for name, content in (("half", b'{"name": "ha'), ("odd", b'{"name": "odd"}'), ("bytes", b"\xff\xfe")):
         (listed.root / f"{name}.json").write_bytes(content)
@@ -106,7 +70,7 @@ def test_a_file_that_cannot_be_read_is_told_not_overwritten(listed: Registry, st
         pass
 
 
-def test_only_the_rigs_own_directories_are_removed(listed: Registry, start: Start, tmp_path: Path) -> None:
+def test_only_the_rigs_own_directories_are_removed(listed: Registry, start: Sleepers, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
     one = start("one", directory=precious)
@@ -115,7 +79,7 @@ def test_only_the_rigs_own_directories_are_removed(listed: Registry, start: Star
     assert precious.is_dir()
 
 
-def test_which_guest_is_meant(listed: Registry, start: Start) -> None:
+def test_which_guest_is_meant(listed: Registry, start: Sleepers) -> None:
     with pytest.raises(InputError, match="no guest runs") as caught:
         listed.get(None)
     assert "rig up" in caught.value.hint
@@ -129,7 +93,7 @@ def test_which_guest_is_meant(listed: Registry, start: Start) -> None:
         listed.get("three")
 
 
-def test_names_are_reserved_while_a_guest_boots(listed: Registry, start: Start, tmp_path: Path) -> None:
+def test_names_are_reserved_while_a_guest_boots(listed: Registry, start: Sleepers, tmp_path: Path) -> None:
     again = Registry(listed.root)
     with listed.reserve(None, "reference") as first, again.reserve(None, "reference") as second:
         assert (first, second) == ("reference", "reference-2")
@@ -149,7 +113,7 @@ def test_names_that_are_none(name: str, listed: Registry) -> None:
 
 
 def test_a_guest_that_does_not_listen_is_killed(
-    listed: Registry, start: Start, monkeypatch: pytest.MonkeyPatch
+    listed: Registry, start: Sleepers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_STOP_SECONDS", 0.2)
     one, other = start("one"), start("other")
@@ -160,7 +124,7 @@ def test_a_guest_that_does_not_listen_is_killed(
     one.stop()
 
 
-def test_a_monitor_that_closes_before_it_answers_is_no_error(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_monitor_that_closes_before_it_answers_is_no_error(start: Sleepers, monkeypatch: pytest.MonkeyPatch) -> None:
     one = start("one")
 
     class Monitor:
@@ -176,7 +140,7 @@ def test_a_monitor_that_closes_before_it_answers_is_no_error(start: Start, monke
     assert not one.alive
 
 
-def test_forgetting_an_old_guest_spares_the_new_one(listed: Registry, start: Start) -> None:
+def test_forgetting_an_old_guest_spares_the_new_one(listed: Registry, start: Sleepers) -> None:
     old = start("one")
     end(old)
     start("two")
@@ -185,7 +149,7 @@ def test_forgetting_an_old_guest_spares_the_new_one(listed: Registry, start: Sta
     assert [one.name for one in listed.all()] == ["two"]
 
 
-def test_ssh_with_the_pinned_key(start: Start, key: Path) -> None:
+def test_ssh_with_the_pinned_key(start: Sleepers, key: Path) -> None:
     silent = start("silent")
     with pytest.raises(InputError, match="guest silent has no SSH"):
         silent.transport()

@@ -1,0 +1,304 @@
+"""`rig up`, `ps`, `ssh`, `cp`, `screenshot`, `console`, `down`, called as a user calls them, without QEMU."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rig.cli import guests, main
+from rig.errors import BootError, Evidence, HostError
+from rig.guest import registry
+from rig.guest.keys import load_key, user_key
+from rig.guest.registry import Registry, RunningGuest
+from rig.machine import Network
+from rig.spec import Accel, Clock
+from rig.tests.guest.running import Sleepers
+from rig.tests.guest.sshd import Sshd
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+class Rig:
+    """`rig ARGUMENTS`, with its exit code and both of its streams."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capfd, self._monkeypatch = capfd, monkeypatch
+
+    def __call__(self, *args: object) -> Answer:
+        self._monkeypatch.setattr("sys.argv", ["rig", *map(str, args)])
+        self._capfd.readouterr()
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        code = 0
+        try:
+            main.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return Answer(code, *self._capfd.readouterr())
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def rig(home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    return Rig(capfd, monkeypatch)
+
+
+@pytest.fixture
+def start(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sleepers]:
+    monkeypatch.setattr(registry, "_STOP_SECONDS", 0.1)  # a sleeper has no monitor that could be asked
+    with Sleepers(home / "state" / "guests", tmp_path) as sleepers:
+        yield sleepers
+
+
+@pytest.fixture
+def sshd(home: Path, tmp_path: Path) -> Iterator[Sshd]:
+    root = tmp_path / "guest"
+    root.mkdir()
+    with Sshd(root, load_key(user_key())) as server:
+        yield server
+
+
+@pytest.fixture
+def reachable(start: Sleepers, sshd: Sshd) -> RunningGuest:
+    pin = f"{sshd.host_key.get_name()} {sshd.host_key.get_base64()}"
+    return start("one", ssh_port=sshd.port, key=user_key(), host_key=pin)
+
+
+def test_ps(rig: Rig, start: Sleepers) -> None:
+    assert rig("ps").out == "no guest runs (rig up IMAGE boots one)\n"
+    assert json.loads(rig("ps", "--json").out) == []
+    one = start("one", ssh_port=2222)
+    start("two")
+    lines = rig("ps").out.splitlines()
+    assert lines[1].split()[:5] == ["one", "reference", str(one.pid), "2222", "tcg"]
+    assert lines[2].split()[3] == "none"
+    assert [guest["name"] for guest in json.loads(rig("ps", "--json").out)] == ["one", "two"]
+
+
+def test_ps_tells_what_it_cannot_read(rig: Rig, home: Path) -> None:
+    (home / "state" / "guests").mkdir(parents=True)
+    (home / "state" / "guests" / "half.json").write_text("{")
+    answer = rig("ps", "--json")
+    assert "half.json: cannot be read" in answer.err
+    assert json.loads(answer.out) == []
+
+
+def test_ssh_runs_a_command(rig: Rig, reachable: RunningGuest) -> None:
+    answer = rig("ssh", "one", "--", "echo out; echo err >&2; exit 7")
+    assert (answer.code, answer.out, answer.err) == (7, "out\n", "err\n")
+    assert rig("ssh", "one", "--", "printf", "%s|", "two words", "$HOME").out == "two words|$HOME|"
+
+
+def test_ssh_to_a_guest_that_does_not_answer(
+    rig: Rig, reachable: RunningGuest, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guests, "_REACH_SECONDS", 0.5)
+    sshd.drops = 1_000_000
+    answer = rig("ssh", "one", "--", "true")
+    assert answer.code == 2
+    assert "guest one does not answer" in answer.err
+    assert "rig console one" in answer.err
+
+
+def test_ssh_without_ssh_or_guest(rig: Rig, start: Sleepers) -> None:
+    answer = rig("ssh", "--", "nobody", "true")
+    assert (answer.code, answer.out) == (2, "")
+    assert "no guest 'nobody' runs" in answer.err
+    start("one")
+    answer = rig("ssh", "one", "--", "true")
+    assert answer.code == 2
+    assert "rig console one" in answer.err
+
+
+def test_cp_in_and_out(rig: Rig, reachable: RunningGuest, sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    assert rig("cp", tmp_path / "file", f"one:{sshd.root}/named").code == 0
+    assert rig("cp", tmp_path / "file", f"one:{sshd.root}").code == 0
+    assert rig("cp", tmp_path / "file", f":{sshd.root}/new/").code == 0
+    for place in ("named", "file", "new/file"):
+        assert (sshd.root / place).read_text() == "content"
+    assert rig("cp", f"one:{sshd.root}/new", tmp_path / "back").code == 0
+    assert (tmp_path / "back" / "file").read_text() == "content"
+    assert rig("cp", f"one:{sshd.root}/named", tmp_path / "back").code == 0
+    assert (tmp_path / "back" / "named").read_text() == "content"
+
+
+def test_cp_refuses_what_makes_no_sense(rig: Rig, reachable: RunningGuest, tmp_path: Path) -> None:
+    for args, words in (
+        (("a", "b"), "must name a guest"),
+        (("one:a", "one:b"), "must name a guest"),
+        (("./with:colon", "b"), "must name a guest"),
+        ((tmp_path / "nowhere", "one:/tmp"), "nowhere: no such file"),
+        (("one:/no/such/thing", tmp_path), "No such file"),
+        (("one:/etc/hostname", tmp_path / "no" / "dir"), "cannot be written"),
+        (("two:/etc/hostname", tmp_path), "no guest 'two' runs"),
+    ):
+        answer = rig("cp", *args)
+        assert (answer.code, answer.out) == (2, "")
+        assert words in answer.err
+        assert "Traceback" not in answer.err
+
+
+def test_screenshot(rig: Rig, start: Sleepers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start("one")
+    asked: list[Any] = []
+
+    @contextmanager
+    def monitor(_: RunningGuest) -> Iterator[Any]:
+        yield SimpleNamespace(execute=lambda *what: asked.append(what))
+
+    monkeypatch.setattr(RunningGuest, "monitor", monitor)
+    picture = tmp_path / "picture.png"
+    assert rig("screenshot", "one", "-o", picture).out == f"{picture}\n"
+    assert asked == [("screendump", {"filename": str(picture), "format": "png"})]
+    answer = rig("screenshot", "--to", tmp_path / "no" / "dir.png")
+    assert answer.code == 2
+    assert "no such directory" in answer.err
+
+
+def test_a_console_that_is_not_there(rig: Rig, start: Sleepers) -> None:
+    start("one")
+    answer = rig("console")
+    assert answer.code == 2
+    assert "the console of one cannot be reached" in answer.err
+
+
+def test_down(rig: Rig, start: Sleepers) -> None:
+    one, two, three = (start(name) for name in ("one", "two", "three"))
+    answer = rig("down")
+    assert (answer.code, one.alive) == (2, True)
+    assert "3 guests run: name one" in answer.err
+    assert rig("down", "two").out == f"two ended; its logs: {two.logs}\n"
+    assert (one.alive, two.alive) == (True, False)
+    assert rig("down", "--all").code == 0
+    assert not one.alive
+    assert not three.alive
+    assert Registry().all() == []
+
+
+def test_down_all_goes_on_behind_one_that_does_not_end(
+    rig: Rig, start: Sleepers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = RunningGuest.stop
+
+    def stubborn(one: RunningGuest) -> None:
+        if one.name == "a":
+            raise HostError("guest a: process 1 does not end")
+        stop(one)
+
+    monkeypatch.setattr(RunningGuest, "stop", stubborn)
+    one, two = start("a"), start("b")
+    answer = rig("down", "--all")
+    assert answer.code == 2
+    assert "process 1 does not end" in answer.err
+    assert (one.alive, two.alive) == (True, False)
+
+
+class Booted:
+    """What `boot_guest` gives."""
+
+    def __init__(self, start: Sleepers, **options: Any) -> None:
+        self.options = options
+        self.one = start("fresh", pid=0)
+        self.left = self.closed = False
+        process = SimpleNamespace(pid=start.processes[-1].pid)
+        launch = SimpleNamespace(directory=self.one.directory, logs=options["logs"])
+        self.machine = SimpleNamespace(process=process, launch=launch)
+        self.stored = options["stored"]
+        self.transport = None
+        self.accel, self.factor = options["accel"], 5.0
+
+    def leave(self) -> None:
+        self.left = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def boots(start: Sleepers, monkeypatch: pytest.MonkeyPatch) -> list[Booted]:
+    found: list[Booted] = []
+
+    class Store:
+        def ensure(self, spec: Any, say: Any) -> Any:
+            return SimpleNamespace(spec=spec)
+
+    def boot(stored: Any, options: Any, events: Any) -> Booted:
+        events.emit("accel.chosen", accel="tcg", reason="[bold]asked[/bold] for", trial=False)
+        events.emit("boot.stage", stage="login", seconds=1.0, took=1.0, seen=True)
+        found.append(Booted(start, stored=stored, **options.__dict__))
+        return found[-1]
+
+    monkeypatch.setattr(guests, "Store", Store)
+    monkeypatch.setattr(guests, "boot_guest", boot)
+    return found
+
+
+def test_up_leaves_a_guest_that_is_listed(rig: Rig, boots: list[Booted], home: Path) -> None:
+    answer = rig("up", "--accel", "tcg", "--clock", "exact", "--net", "--memory", "300", "--ssh-port", "2022")
+    assert answer.code == 0
+    assert "accelerator tcg: [bold]asked[/bold] for" in answer.out
+    assert "1.0 s  login" in answer.out
+    assert "reference runs:" in answer.out
+    (one,) = boots
+    options = one.options
+    assert (one.left, one.closed, options["detached"]) == (True, False, True)
+    assert (options["accel"], options["clock"], options["network"]) == (Accel.TCG, Clock.EXACT, Network.OPEN)
+    assert (options["memory"], options["ssh_port"]) == (300, 2022)
+    assert options["logs"].parent == home / "state" / "logs"
+    assert [guest.name for guest in Registry().all()] == ["reference"]
+
+
+def test_up_refuses_a_name_that_is_taken(rig: Rig, boots: list[Booted], start: Sleepers) -> None:
+    start("mine")
+    answer = rig("up", "--name", "mine")
+    assert answer.code == 2
+    assert "a guest 'mine' runs already" in answer.err
+    assert boots == []
+
+
+def test_up_that_fails_shows_the_console_and_leaves_nothing(
+    rig: Rig, boots: list[Booted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BootError("boot stage 'kernel' was not reached", evidence=Evidence(console="No bootable device."))
+
+    monkeypatch.setattr(guests, "boot_guest", fail)
+    answer = rig("up")
+    assert answer.code == 2
+    assert "boot stage 'kernel' was not reached" in answer.err
+    assert "| No bootable device." in answer.err
+    assert "Traceback" not in answer.err
+    assert Registry().all() == []
+
+
+def test_up_that_cannot_be_written_down_ends_its_guest(
+    rig: Rig, boots: list[Booted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise HostError("the disk is full")
+
+    monkeypatch.setattr(Registry, "add", fail)
+    assert rig("up").code == 2
+    assert (boots[0].closed, boots[0].left) == (True, False)
