@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import ManifestError
-from rig.probe.manifest import ProbeManifest
+from rig.probe.manifest import ProbeManifest, compare
 
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 _CASE = re.compile(r"^CASE\s*\(\s*([a-z0-9_]+)\s*[,)]", re.MULTILINE)
@@ -57,6 +57,14 @@ def case_places(manifest: ProbeManifest) -> dict[str, Place]:
         for match in _CASE.finditer(text):
             places.setdefault(match[1], Place(path, text.count("\n", 0, match.start()) + 1))
     return places
+
+
+def check_named(manifest: ProbeManifest) -> None:
+    """See that the manifest names every CASE() of the sources: one that it does not name would never be asked for.
+
+    The other way round only the probe itself can tell (a macro may make cases). Raises `ManifestError`.
+    """
+    compare(manifest, list(dict.fromkeys([*manifest.cases, *case_places(manifest)])))
 
 
 def declared(manifest: ProbeManifest) -> tuple[str, str] | None:

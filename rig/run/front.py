@@ -24,6 +24,7 @@ from rig.machine import Network
 from rig.paths import ensure, probes_dir, state_dir
 from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest, find_case, load_manifests
+from rig.probe.sources import check_named
 from rig.probe.toolchain import Target, build
 from rig.report import LiveTable, print_summary, write_page
 from rig.report.console import say
@@ -75,6 +76,8 @@ def run_tests(request: TestRequest, console: Console) -> int:
     nothing could be run.
     """
     selection = select(load_manifests(request.probes), request.select)
+    for manifest in selection.manifests:
+        check_named(manifest)
     spec = Catalogue.load().get(request.settings.image)
     _check_way_in(spec)
 

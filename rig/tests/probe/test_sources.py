@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rig.errors import ManifestError
-from rig.probe.sources import case_places, declared, listed_names, read_closure, unclaimed
+from rig.probe.sources import case_places, check_named, declared, listed_names, read_closure, unclaimed
 from rig.tests.probe.make import Workshop
 
 
@@ -26,6 +26,17 @@ def test_a_case_is_found_at_its_line(workshop: Workshop) -> None:
     path = workshop.probe(c=c).with_suffix(".c")
     places = {name: str(place) for name, place in case_places(workshop.load()[0]).items()}
     assert places == {"one": f"{path}:3", "two": f"{path}:6"}
+
+
+def test_a_case_that_the_manifest_does_not_name_is_told(workshop: Workshop) -> None:
+    workshop.probe(c='PROBE("pipe", "1");\nCASE(forgotten)\n{\n}\n')
+    with pytest.raises(ManifestError, match="says nothing of case 'forgotten', which the probe has"):
+        check_named(workshop.load()[0])
+
+
+def test_a_case_that_no_source_shows_may_be_a_macros(workshop: Workshop) -> None:
+    workshop.probe(c='PROBE("pipe", "1");\n')
+    check_named(workshop.load()[0])
 
 
 def test_a_probes_own_name_and_version_are_read(workshop: Workshop) -> None:
