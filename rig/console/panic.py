@@ -1,7 +1,8 @@
 """Panic text, by dialect: how one starts, how one ends, what its first line says.
 
 Sources: Darwin: osfmk/kern/debug.c and osfmk/i386/AT386/model_dep.c of xnu-4570.41.2, and a panic seen on a
-Darwin 20.5 guest. Linux: kernel/panic.c (`Kernel panic - not syncing`, `---[ end Kernel panic`).
+Darwin 20.5 guest. Linux: kernel/panic.c (`Kernel panic - not syncing`, `---[ end Kernel panic`) and
+lib/dump_stack.c (the line that names the process).
 """
 
 from __future__ import annotations
@@ -14,27 +15,37 @@ from rig.spec import Dialect
 
 @dataclass(frozen=True)
 class PanicDialect:
-    """`starts` open a panic; `ends` are the last lines a healthy panic prints; `names` find the culprit process."""
+    """`starts` open a panic (at its group `start`), `ends` close a healthy one, `process` names the culprit."""
 
     starts: re.Pattern[bytes]
     ends: re.Pattern[bytes]
     process: re.Pattern[bytes]
 
 
-# A start must stand at a line's beginning, or after a timestamp, so that a command's echo or a log that quotes a
-# panic in the middle of a line does not count.
+# The kernel begins where the cursor stands, which is behind a prompt as often as not. Anywhere else in a line, a start
+# is somebody's quotation of it: a command's echo, a log that is shown.
+_PROMPT = rb"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?"
+_STAMP = rb"\[ *\d+\.\d+\](?:\[[^\]]*\])? "
+
 DIALECTS = {
     Dialect.DARWIN: PanicDialect(
         starts=re.compile(
-            rb"^(?:panic\(cpu \d+ caller |Debugger: Unexpected kernel trap number|Debugger called: <panic>)"
+            rb"^"
+            + _PROMPT
+            + rb"(?P<start>panic\(cpu \d+ caller |Debugger: Unexpected kernel trap number|Debugger called: <panic>)"
         ),
         ends=re.compile(rb"^System uptime in nanoseconds:|^Attempting system restart|^loaded kexts:"),
-        process=re.compile(rb"(?:BSD p|^P)rocess name corresponding to current thread: (?P<name>\S+)"),
+        process=re.compile(rb"(?:BSD p|^P)rocess name corresponding to current thread: (?!Unknown$)(?P<name>.*\S)"),
     ),
     Dialect.LINUX: PanicDialect(
-        starts=re.compile(rb"^(?:\[ *\d+\.\d+\](?:\[[^\]]*\])? )?Kernel panic - not syncing"),
+        # A script's own unfinished line may stand before the kernel's, too; the time stamp tells them apart.
+        starts=re.compile(
+            rb"(?:^" + _PROMPT + rb"|(?:^|[ .#$%>])" + _STAMP + rb")(?P<start>Kernel panic - not syncing)"
+        ),
         ends=re.compile(rb"---\[ end Kernel panic"),
-        process=re.compile(rb"CPU: \d+ PID: \d+ Comm: (?P<name>\S+)"),
+        process=re.compile(
+            rb"CPU: \d+ (?:UID: \d+ )?PID: \d+ Comm: (?P<name>.+?) +(?:Kdump: |Not tainted|Tainted: |Hardware )"
+        ),
     ),
 }
 
@@ -48,9 +59,12 @@ class PanicReport:
     text: str
     before: str
     complete: bool
+    """Whether its last line was seen."""
 
 
-def read_panic(dialect: Dialect, title: bytes, before: list[bytes], lines: list[bytes]) -> PanicReport:
+def read_panic(
+    dialect: Dialect, title: bytes, before: list[bytes], lines: list[bytes], *, complete: bool
+) -> PanicReport:
     """Put a report together from the opening line, the lines before it (context) and those after it."""
     rules = DIALECTS[dialect]
     block = [title, *lines]
@@ -61,5 +75,5 @@ def read_panic(dialect: Dialect, title: bytes, before: list[bytes], lines: list[
         process=named["name"].decode("utf-8", "replace") if named else "",
         text=b"\n".join(block).decode("utf-8", "replace"),
         before=b"\n".join(before).decode("utf-8", "replace"),
-        complete=any(rules.ends.search(line) for line in lines),
+        complete=complete,
     )

@@ -1,15 +1,16 @@
 """A root shell on the serial console: log in, run a short command, get its output and its exit status.
 
 The marker that ends a command is sent in two quoted halves, so that the terminal's echo of the command never looks
-like the marker itself, whatever the shell redraws. Nothing but a POSIX sh is assumed: no stty, no printf flags.
+like the marker itself, whatever the shell redraws. Kernel messages may come at any moment, in the middle of a marker
+or a prompt, too. Nothing but a POSIX sh is assumed: no stty, no printf flags.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import secrets
-import shlex
 from dataclasses import dataclass
 
 from rig.console.console import Console
@@ -19,9 +20,9 @@ from rig.errors import AuthError, TransportError, TransportTimeout
 from rig.spec import ConsoleSpec, LoginSpec
 
 _NUDGE_SECONDS = 3.0
-_LOGIN_TRIES = 4
-_MARKER_ROOM = 26
-"""Characters that the command printing the marker takes at the most."""
+_INTERRUPT = "\x03"
+_NOTHING = r"(?!)"
+"""A pattern that matches nothing."""
 
 
 @dataclass(frozen=True)
@@ -33,110 +34,172 @@ class ShellAnswer:
 
 
 class ConsoleShell:
-    """Runs commands on a console that has, or gets, a root shell."""
+    """Runs commands on a console that has, or gets, a root shell. They must not read their input."""
 
     def __init__(self, console: Console, spec: ConsoleSpec, login: LoginSpec, factor: float = 1.0) -> None:
         self._console = console
         self._spec = spec
         self._login = login
-        self._factor = factor
+        self._nudge = _NUDGE_SECONDS * factor
         self._numbers = itertools.count(1)
-        self._tag = secrets.token_hex(3)
+        self._tag = secrets.token_hex(2)
 
     def log_in(self, deadline: Deadline) -> None:
         """Get to the shell's prompt. Raises `AuthError` where the login is refused, `TransportTimeout`."""
         if self._login.kind == "none":
             raise TransportError("this image's console takes no input")
-        for _ in range(_LOGIN_TRIES):
+        # Prompts of long ago are no prompts.
+        self._console.forget()
+        nudge, refusal = "\n", None
+        while True:
             # A prompt swamped by kernel messages is not waited for: an empty line brings a new one.
-            self._console.send("\n")
-            if self._reach_shell(deadline):
-                return
+            self._console.send(nudge)
+            try:
+                if self._reach_shell(deadline):
+                    return
+            except AuthError as fault:
+                if refusal is not None:
+                    raise
+                # Two prompts may have come for one, and an answer to the first have met the second: once more.
+                refusal = fault
+                self._settle(deadline)
             if deadline.expired:
-                break
-        raise TransportTimeout(f"no shell on the console:\n{self._console.tail()}")
+                raise refusal or TransportTimeout(f"no shell on the console:\n{self._console.tail()}")
+            nudge = _INTERRUPT + "\n"  # out of a line that was never finished, or a command that never ended
+
+    def _settle(self, deadline: Deadline) -> None:
+        """Wait a moment, and drop what came meanwhile."""
+        with contextlib.suppress(TransportTimeout):
+            self._console.expect([_NOTHING], deadline.within(self._nudge / 3))
+        self._console.forget()
 
     def _reach_shell(self, deadline: Deadline) -> bool:
         """Whether a probing command is answered; answers the login prompt on the way."""
-        name = self._marker_name()
-        command = f"echo RI''G{name}"
+        number = next(self._numbers)
+        named = False
         patterns = [
-            rf"RIG{name}[\r\n]",
+            rf"RIG{self._tag} {number}[\r\n]",
             self._spec.login_prompt,
-            r"[Pp]assword: ?$",
-            "[Ll]ogin incorrect",
+            r"[Pp]assword:",
+            r"[Ll]ogin incorrect",
             self._spec.shell_prompt,
         ]
-        for _ in range(8):
+        while True:
             try:
-                index, _ = self._console.expect(patterns, deadline.within(_NUDGE_SECONDS * self._factor))
+                index, _ = self._console.expect(patterns, deadline.within(self._nudge))
             except TransportTimeout:
                 return False
             if index == 0:
                 return True
             if index == 1:
-                self._console.send(self._login.user + "\n")
-            elif index == 2:
-                self._console.send((self._login.password or "") + "\n")
-            elif index == 3:
+                self._console.send(f"{self._login.user}\n")
+                named = True
+            elif index == 2 and named:
+                self._console.send(f"{self._login.password or ''}\n")
+            elif index == 3 and named:
+                # Not one that an empty line met, at a prompt for the password which nobody could see.
                 raise AuthError(f"the console refused the login of {self._login.user}")
-            else:
-                self._console.send(command + "\n")
-        return False
+            elif index == 4:
+                self._console.send(f"echo RI''G{self._tag} {number}\n")
 
     def run(self, command: str, deadline: Deadline) -> ShellAnswer:
         """Run one line of sh; of its output the first line may have the prompt before it (see `ask`).
 
-        Raises `TransportError` for a line the console cannot take, `TransportTimeout`.
+        Raises `TransportError` for a line that the console cannot take or the shell does not understand,
+        `TransportTimeout`.
         """
-        return self._run(command, deadline, opening="")
+        number = next(self._numbers)
+        printed, status, _ = self._execute(self._line(command, number), number, deadline)
+        return ShellAnswer(_after(printed, f"G{self._tag} $R"), status)
 
     def ask(self, command: str, deadline: Deadline) -> ShellAnswer:
         """Run one line of sh whose output matters: framed on both sides, so that neither echo, prompt nor what the
-        kernel said before is taken for it. Takes more of the console's line than `run`. Raises as `run` does.
+        kernel said before is taken for it. Takes more of the console's line than `run`, and runs the command again
+        when a kernel message has torn the frame. Raises as `run` does.
         """
-        return self._run(command, deadline, opening="a")
-
-    def _run(self, command: str, deadline: Deadline, opening: str) -> ShellAnswer:
-        if "\n" in command:
-            raise TransportError("a console command is one line")
-        name = self._marker_name()
-        closing = f"echo RI''G{name} $?"
-        line = f"{command}; {closing}"
-        if opening:
-            line = f"echo RI''G{name}{opening}; {line}"
-        if len(line) > self._spec.line_limit:
-            raise TransportError(f"a console line holds {self._spec.line_limit} characters, this one has {len(line)}")
-        self._console.forget()
-        self._console.send(line + "\n")
-        _, match = self._console.expect([rf"RIG{name} (\d+)[\r\n]"], deadline)
-        output = clean(self._console.before)
-        # What the guest printed follows the opening marker, else the echo of the line; a shell may redraw its echo.
-        start = output.rfind(f"RIG{name}{opening}\n") if opening else output.rfind(f"G{name} $?")
-        first = output.find("\n", max(start, 0))
-        return ShellAnswer(output[first + 1 :].rstrip("\n") if first >= 0 else "", int(match[1]))
+        while True:
+            number = next(self._numbers)
+            opening = f"RIG{self._tag}{number}"
+            line = f"echo RI''G{opening[3:]};{self._line(command, number)}"
+            self._fits(line)
+            printed, status, whole = self._execute(line, number, deadline)
+            if whole and f"{opening}\n" in printed:
+                return ShellAnswer(_after(printed, opening), status)
 
     def write_line(self, text: str, path: str, deadline: Deadline) -> None:
         """Append `text` and a newline to a file of the guest, in pieces that the console's line limit allows.
 
-        `text` may hold no quote and no control character. Raises `TransportError` when a piece is not accepted.
+        Neither may hold a quote or a control character. Raises `TransportError` when a piece is not accepted.
         """
-        if not re.fullmatch(r"[ -&(-~]*", text):
-            raise TransportError(f"not to be typed on a console: {text!r}")
+        for typed in (text, path):
+            if not re.fullmatch(r"[ -&(-~]*", typed):
+                raise TransportError(f"not to be typed on a console: {typed!r}")
         # The path is said once: a console line of 70 characters (Darwin's) has no room for it beside the text.
-        self._check(self.run(f"F={shlex.quote(path)}", deadline), path)
-        room = self._spec.line_limit - len("printf %s '' >>$F; ") - _MARKER_ROOM
-        pieces = [text[start : start + room] for start in range(0, len(text), room)]
-        for piece in pieces:
-            # A leading dash is no option of printf behind %s.
-            self._check(self.run(f"printf %s '{piece}' >>$F", deadline), path)
-        self._check(self.run("echo >>$F", deadline), path)
+        commands = ["F=", *self._in_pieces("F=$F'{}'", path)]
+        # A leading dash is no option of printf behind %s.
+        commands += [*self._in_pieces("printf %s '{}' >>\"$F\"", text), 'echo >>"$F"']
+        for command in commands:
+            answer = self.run(command, deadline)
+            if answer.status != 0:
+                raise TransportError(f"{path} of the guest cannot be written: {answer.output}")
 
-    @staticmethod
-    def _check(answer: ShellAnswer, path: str) -> None:
-        if answer.status != 0:
-            raise TransportError(f"{path} of the guest cannot be written: {answer.output}")
+    def _in_pieces(self, command: str, text: str) -> list[str]:
+        """The command once for each piece of the text that a console line has room for."""
+        room = self._spec.line_limit - len(self._line(command.format(""), 9999))
+        return [command.format(text[start : start + room]) for start in range(0, len(text), room)]
 
-    def _marker_name(self) -> str:
-        """A word that has not stood on this console before."""
-        return f"{self._tag}{next(self._numbers)}"
+    def _line(self, command: str, number: int) -> str:
+        """The command with what tells its status. R also tells whose it is: a line with a fault sets nothing."""
+        if "\n" in command:
+            raise TransportError("a console command is one line")
+        line = f"{command};R={number}.$?;echo RI''G{self._tag} $R"
+        self._fits(line)
+        return line
+
+    def _fits(self, line: str) -> None:
+        if len(line) > self._spec.line_limit:
+            raise TransportError(f"a console line holds {self._spec.line_limit} characters, this one has {len(line)}")
+
+    def _execute(self, line: str, number: int, deadline: Deadline) -> tuple[str, int, bool]:
+        """Type a line: what was printed, the status, and whether both came at once."""
+        self._console.forget()
+        found = self._type(line, deadline, number)
+        printed, whole = clean(self._console.before), found is not None
+        if found is None:
+            # The command has run; only what tells its status was torn by a kernel message. It must not run twice.
+            line_again = f"echo RI''G{self._tag} $R"
+            while found is None:
+                self._console.forget()  # an earlier command's answer, late, is not this one's
+                found = self._type(line_again, deadline)
+            if found[1] != str(number).encode():
+                raise TransportError(f"the console's shell did not understand: {line}")
+        return printed, int(found[2]), whole
+
+    def _type(self, line: str, deadline: Deadline, number: int | None = None) -> re.Match[bytes] | None:
+        """Type a line; the answer of command `number` (or of any, or of none: an R that was never set), or None when
+        the shell takes commands again and no answer was seen.
+        """
+        pattern = r"(?: (\d+)\.(\d+))?" if number is None else rf" ({number})\.(\d+)"
+        self._console.send(f"{line}\n")
+        while True:
+            try:
+                return self._console.expect([rf"RIG{self._tag}{pattern}[\r\n]"], deadline.within(self._nudge))[1]
+            except TransportTimeout:
+                if deadline.expired:
+                    raise
+            if self._at_prompt():
+                return None
+            # Busy, or its prompt is swamped, too: an empty line brings a new one.
+            self._console.send("\n")
+
+    def _at_prompt(self) -> bool:
+        last = re.split(rb"[\r\n]+", self._console.before)[-1]
+        return re.search(self._spec.shell_prompt.encode(), last, re.MULTILINE) is not None
+
+
+def _after(text: str, mark: str) -> str:
+    """The lines after the last one that ends with `mark`, less the newlines at the end; without such a line, all but
+    the first.
+    """
+    begin = text.find("\n", max(text.rfind(f"{mark}\n"), 0))
+    return text[begin + 1 :].rstrip("\n") if begin >= 0 else ""

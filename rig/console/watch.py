@@ -1,6 +1,7 @@
-"""The watch on the whole log: panics by dialect, storms of one line, silence.
+"""The watch on the whole log: panics by dialect, storms of a few lines, silence.
 
-It is fed every byte the guest sends, in chunks of any size, and keeps only what is bounded.
+It is fed every byte the guest sends, in chunks of any size, and keeps only what is bounded. How the bytes are cut into
+chunks makes no difference to what it finds.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from collections import deque
 from collections.abc import Callable
 
 from rig.console.panic import DIALECTS, PanicReport, read_panic
-from rig.console.text import clean
+from rig.console.text import clean, settled
 from rig.spec import Dialect
 
 STORM_LINES = 400
-"""So many identical lines on end are a nested-panic storm or a driver gone mad, never a boot."""
+"""So many lines on end, none of them new, are a nested-panic storm or a driver gone mad, never a boot."""
+_STORM_KINDS = 8
+"""A line is new unless it is one of so many different ones before it."""
 _LINE_LIMIT = 4096
 _PANIC_LINES = 400
 _CONTEXT_LINES = 40
-_BLANK = re.compile(r"^\s*$")
+_LINE_ENDS = re.compile(rb"[\r\n]+")
+_STAMP = re.compile(rb"^\[ *\d+\.\d+\]")
+_NOT_THE_REASON = b"Debugger called"
+"""Darwin says so before the line that tells why."""
 
 
 class Watch:
-    """Feed it; ask it. `on_alarm` is called once, on the feeding thread, when a panic or a storm begins."""
+    """Feed it; ask it. `on_alarm` is called on the feeding thread, once when a panic and once when a storm begins."""
 
     def __init__(self, dialect: Dialect, on_alarm: Callable[[str], None] | None = None) -> None:
         self.dialect = dialect
@@ -32,11 +38,12 @@ class Watch:
         self.on_alarm = on_alarm
         self._lock = threading.Lock()
         self._partial = b""
-        self._last_line = b""
+        self._kinds: deque[bytes] = deque(maxlen=_STORM_KINDS)
         self._repeats = 0
         self._storm = ""
         self._context: deque[bytes] = deque(maxlen=_CONTEXT_LINES)
         self._panic_title: bytes | None = None
+        self._title_grows = False
         self._panic_before: list[bytes] = []
         self._panic_lines: list[bytes] = []
         self._panic_done = threading.Event()
@@ -48,48 +55,74 @@ class Watch:
         with self._lock:
             self._last_byte = time.monotonic()
             self._bytes += len(data)
-            *lines, self._partial = (self._partial + data).split(b"\n")
-            # A line without end must not grow without end.
-            self._partial = self._partial[-_LINE_LIMIT:]
-            raised = [alarm for line in lines if (alarm := self._line(line))]
-        for alarm in raised[:1]:
+            *lines, partial = _LINE_ENDS.split(self._partial + data)
+            # Of a line without end the beginning is kept: what it is stands there.
+            self._partial = partial[:_LINE_LIMIT]
+            raised = [words for line in lines if line for words in self._line(_plain(line))]
+            raised += self._unfinished(_plain(settled(self._partial)))
+        for words in raised:
             if self.on_alarm is not None:
-                self.on_alarm(alarm)
+                self.on_alarm(words)
 
-    def _line(self, raw: bytes) -> str:
-        """Look at one line; returns an alarm's words when one begins here."""
-        line = clean(raw[-_LINE_LIMIT:]).strip("\n").encode()
-        alarm = ""
-        if self._panic_title is not None:
+    def _line(self, line: bytes) -> list[str]:
+        """Look at one line; returns the words of the alarms that begin here."""
+        alarms = []
+        if self._title_grows:
+            self._title_grows = False
+            self._begin_panic(line)
+        elif self._panic_title is not None:
             self._in_panic(line)
-        elif self._rules.starts.search(line):
-            self._panic_title = line
-            self._panic_before = list(self._context)
-            alarm = f"kernel panic: {line.decode('utf-8', 'replace').strip()}"
+        elif self._begin_panic(line):
+            alarms.append(self._panic_words())
         self._context.append(line)
-        return alarm or self._count_repeats(line)
+        return alarms + self._count_repeats(line)
+
+    def _unfinished(self, partial: bytes) -> list[str]:
+        """A kernel may stop for good in the middle of the line that says why."""
+        if self._panic_title is not None and not self._title_grows:
+            return []
+        if not self._begin_panic(partial):
+            return []
+        alarms = [] if self._title_grows else [self._panic_words()]
+        self._title_grows = True
+        return alarms
+
+    def _begin_panic(self, line: bytes) -> bool:
+        found = self._rules.starts.search(line)
+        if found is not None:
+            self._panic_title = line[found.start("start") :]
+            self._panic_before = list(self._context)
+        return found is not None
+
+    def _panic_words(self) -> str:
+        return f"kernel panic: {(self._panic_title or b'').decode('utf-8', 'replace').strip()}"
 
     def _in_panic(self, line: bytes) -> None:
-        # "Debugger called: <panic>" comes first on Darwin; the line that says why is the better title.
-        title = self._panic_title
-        if title is not None and title.startswith(b"Debugger called") and self._rules.starts.search(line):
-            self._panic_before.append(title)
-            self._panic_title = line
-            return
+        title = self._panic_title or b""
+        if title.startswith(_NOT_THE_REASON):
+            found = self._rules.starts.search(line)
+            if found is not None and not line[found.start("start") :].startswith(_NOT_THE_REASON):
+                self._panic_before.append(title)
+                self._panic_title = line[found.start("start") :]
+                return
         if len(self._panic_lines) < _PANIC_LINES:
             self._panic_lines.append(line)
         if self._rules.ends.search(line):
             self._panic_done.set()
 
-    def _count_repeats(self, line: bytes) -> str:
-        if line == self._last_line and not _BLANK.match(line.decode("utf-8", "replace")):
+    def _count_repeats(self, line: bytes) -> list[str]:
+        kind = _STAMP.sub(b"", line).strip()
+        if not kind:
+            return []
+        if kind in self._kinds:
             self._repeats += 1
         else:
-            self._last_line, self._repeats = line, 1
+            self._kinds.append(kind)
+            self._repeats = 1
         if self._repeats == STORM_LINES and not self._storm:
-            self._storm = line.decode("utf-8", "replace").strip()
-            return f"the same line {STORM_LINES} times on end: {self._storm}"
-        return ""
+            self._storm = kind.decode("utf-8", "replace")
+            return [f"nothing new for {STORM_LINES} lines on end, the last: {self._storm}"]
+        return []
 
     @property
     def panicked(self) -> bool:
@@ -119,4 +152,19 @@ class Watch:
         self._panic_done.wait(wait)
         with self._lock:
             assert self._panic_title is not None
-            return read_panic(self.dialect, self._panic_title, self._panic_before, self._panic_lines)
+            return read_panic(
+                self.dialect,
+                self._panic_title,
+                self._panic_before,
+                [*self._panic_lines, *self._last_words()],
+                complete=self._panic_done.is_set(),
+            )
+
+    def _last_words(self) -> list[bytes]:
+        """What stands in a line that was never finished."""
+        partial = _plain(self._partial)
+        return [partial] if partial and not self._title_grows else []
+
+
+def _plain(line: bytes) -> bytes:
+    return clean(line[:_LINE_LIMIT]).encode()
