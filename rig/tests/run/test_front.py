@@ -116,7 +116,9 @@ def test_a_worker_that_crashes_costs_no_case(go: Go, probes: Probes) -> None:
     run = go(probes(behaviours={"second": "worker"}), workers="2")
     record = run.record
     assert run.outcomes == dict.fromkeys(ALL, "pass")
-    again = next(case for case in record.cases if case.case == "second")
+    (again,) = [case for case in record.cases if case.attempts != 1]
+    # A dying worker may take the report of the case before with it: then xdist blames that one.
+    assert again.case in {"first", "second"}
     assert (again.attempts, again.first_outcome, again.flaky) == (2, Outcome.ERROR, True)
     assert again.earlier[0].reason == "the pytest worker that ran this case crashed"
 
