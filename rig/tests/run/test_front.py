@@ -117,10 +117,11 @@ def test_a_worker_that_crashes_costs_no_case(go: Go, probes: Probes) -> None:
     record = run.record
     assert run.outcomes == dict.fromkeys(ALL, "pass")
     (again,) = [case for case in record.cases if case.attempts != 1]
-    # A dying worker may take the report of the case before with it: then xdist blames that one.
+    # A dying worker may take its last words with it: then xdist blames the case before, reported or not.
     assert again.case in {"first", "second"}
-    assert (again.attempts, again.first_outcome, again.flaky) == (2, Outcome.ERROR, True)
-    assert again.earlier[0].reason == "the pytest worker that ran this case crashed"
+    assert again.flaky
+    crash = [attempt for attempt in again.earlier if attempt.outcome is Outcome.ERROR]
+    assert [attempt.reason for attempt in crash] == ["the pytest worker that ran this case crashed"]
 
 
 def test_an_interrupt_leaves_a_readable_record(go: Go, probes: Probes) -> None:
