@@ -63,7 +63,8 @@ class CaseSpec(Spec):
     """The contract in one line, for a reader who does not have the C at hand."""
     source: Sentence
     """Where the contract is written: a text and section, another suite's test, a line of the kernel."""
-    expect: Expectations
+    expect: Expectations | None = None
+    """May be left out where the probe's `only` says it for every case: pass there, unsupported elsewhere."""
     kind: CaseKind = CaseKind.FUNCTIONAL
     deadline: Annotated[float, Field(gt=0, le=3600)] = 10
     """Seconds on ordinary hardware; the guest's factor scales it."""
@@ -72,6 +73,8 @@ class CaseSpec(Spec):
 
     @model_validator(mode="after")
     def _say_why(self) -> Self:
+        if self.expect is None:
+            return self
         others = [os.value for os in GuestOS if self.expected(os) is not Expected.PASS]
         if others and not self.reason.strip():
             raise ValueError(f"expects other than pass on {' and '.join(others)}, so `reason` must say why")
@@ -79,7 +82,20 @@ class CaseSpec(Spec):
 
     def expected(self, os: GuestOS) -> Expected:
         """What this case is expected to end with on `os`."""
+        assert self.expect is not None  # its probe has seen to that
         return self.expect.linux if os is GuestOS.LINUX else self.expect.darwin
+
+
+class Only(Spec):
+    """For a probe of something that one OS alone has: its C is compiled for that OS alone.
+
+    For any other OS the executable has the same cases, each of which ends `unsupported` with this reason, so that none
+    is silently absent there.
+    """
+
+    os: GuestOS
+    reason: Sentence
+    """What the other OS lacks."""
 
 
 class ProbeManifest(Spec):
@@ -94,6 +110,7 @@ class ProbeManifest(Spec):
     summary: Sentence
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     """C files, relative to the manifest. The harness is always linked."""
+    only: Only | None = None
     cases: Annotated[dict[CaseName, CaseSpec], Field(min_length=1)]
 
     _path: Path = PrivateAttr(default=Path())
@@ -105,6 +122,26 @@ class ProbeManifest(Spec):
             if Path(source).is_absolute() or not source.endswith(".c"):
                 raise ValueError(f"{source!r} must be the path of a .c file, relative to the manifest")
         return sources
+
+    @model_validator(mode="after")
+    def _expect_for_all(self) -> Self:
+        if self.only is None:
+            if silent := [name for name, case in self.cases.items() if case.expect is None]:
+                raise ValueError(f"cases without `expect`: {', '.join(silent)} (a probe with `only` may leave it out)")
+            return self
+        usual = Expectations(
+            **{os.value: Expected.PASS if os is self.only.os else Expected.UNSUPPORTED for os in GuestOS}
+        )
+        for name, case in self.cases.items():
+            if case.expect is None:
+                self.cases[name] = case.model_copy(update={"expect": usual, "reason": case.reason or self.only.reason})
+            elif any(case.expected(os) is not Expected.UNSUPPORTED for os in GuestOS if os is not self.only.os):
+                raise ValueError(f"case {name}: is for {self.only.os} alone (`only`), so unsupported elsewhere")
+        return self
+
+    def made_for(self, os: GuestOS) -> bool:
+        """Whether the probe's own C is compiled for `os`; if not, its cases only say that they are unsupported."""
+        return self.only is None or self.only.os is os
 
     @property
     def path(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -73,6 +74,15 @@ def declared(manifest: ProbeManifest) -> tuple[str, str] | None:
         if match := _PROBE.search(path.read_text(encoding="utf-8", errors="replace")):
             return match[1], match[2]
     return None
+
+
+def absent_source(manifest: ProbeManifest) -> str:
+    """The C of a probe for an OS that has nothing of what it tests: every case says so."""
+    assert manifest.only is not None
+    why = json.dumps(manifest.only.reason)  # ASCII, quotes escaped: a C string, too
+    only = f".{manifest.only.os.value}_only = true"
+    cases = (f"CASE({name}, {only}, .why = {why}) {{}}" for name in manifest.cases)
+    return "\n".join(['#include "rig.h"', f'PROBE("{manifest.probe}", "{manifest.version}");', *cases, ""])
 
 
 def unclaimed(manifests: Iterable[ProbeManifest]) -> list[Path]:

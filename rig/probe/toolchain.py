@@ -8,6 +8,7 @@ costs the reading of the sources.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -19,7 +20,7 @@ from rig.errors import HostError, ManifestError, ToolchainError
 from rig.probe import zig
 from rig.probe.cache import Cache, digest_of
 from rig.probe.manifest import ProbeManifest
-from rig.probe.sources import read_closure
+from rig.probe.sources import absent_source, read_closure
 from rig.spec.image import GuestOS
 
 Say = Callable[[str], None]
@@ -129,14 +130,18 @@ class _Build:
         """Compile and link one probe. Cases run in the order of `sources`, so that is the order of linking."""
         directory = manifest.path.parent.absolute()
 
-        def fill(into: Path) -> None:
+        def link(into: Path, sources: Sequence[str], cwd: Path) -> None:
             self.zig_cc(
-                *_LINK[self.target.os],
-                *("-o", str(into / manifest.executable)),
-                *manifest.sources,
-                *map(str, objects),
-                cwd=directory,
+                *_LINK[self.target.os], "-o", str(into / manifest.executable), *sources, *map(str, objects), cwd=cwd
             )
+
+        def fill(into: Path) -> None:
+            if manifest.made_for(self.target.os):
+                link(into, manifest.sources, directory)
+                return
+            with tempfile.TemporaryDirectory(prefix="rig-") as scratch:
+                (Path(scratch) / "absent.c").write_text(absent_source(manifest), encoding="ascii")
+                link(into, ["absent.c"], Path(scratch))
 
         self.cache.publish("bin", digest, fill)
 
@@ -178,7 +183,10 @@ class _Build:
         return self.digest(self.harness_sources, self.harness)
 
     def probe_digest(self, manifest: ProbeManifest) -> str:
-        own = self.digest(manifest.source_paths, manifest.path.parent)
+        if manifest.made_for(self.target.os):
+            own = self.digest(manifest.source_paths, manifest.path.parent)
+        else:
+            own = absent_source(manifest)
         return digest_of(
             [self.harness_digest.encode(), own.encode(), "\0".join([manifest.executable, *manifest.sources]).encode()]
         )
