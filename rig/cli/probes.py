@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rig.cli.mutants import mutants
 from rig.errors import HostError, InputError, ToolchainError
 from rig.probe.manifest import CaseKind, ProbeManifest, find_case, load_manifests, select
 from rig.probe.sources import case_places
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rig.probe.abi import Report
 
 app = typer.Typer(help="Probes: list, show, compile, check.", no_args_is_help=True)
+app.command()(mutants)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Probes = Annotated[list[str] | None, typer.Argument(metavar="[PROBE]...", help="Probes or mechanisms; all without.")]
