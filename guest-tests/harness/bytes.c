@@ -105,9 +105,48 @@ void rig_pour_op(void *context, unsigned long n)
         REQUIRE_QUIET(rig_write_all(exchange->to, exchange->buffer, exchange->bytes));
 }
 
-void rig_swallow(int from)
+void rig_swallow(int from, size_t chunk)
 {
     static char bytes[ECHO_SIZE];
-    while (read(from, bytes, sizeof bytes) > 0) {
+    REQUIRE_QUIET(chunk <= sizeof bytes);
+    while (read(from, bytes, chunk) > 0) {
+    }
+}
+
+void rig_time_round_trips(int to, int from, const size_t *sizes, size_t count)
+{
+    static char bytes[ECHO_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        struct rig_exchange exchange = {.to = to, .from = from, .bytes = sizes[i], .buffer = bytes};
+        REQUIRE_QUIET(sizes[i] <= sizeof bytes);
+        rig_time("round_trip", sizes[i], rig_exchange_op, &exchange);
+    }
+}
+
+struct stream {
+    int fd[2];
+    size_t chunk;
+};
+
+static void swallow_stream(void *arg)
+{
+    const struct stream *stream = arg;
+    close(stream->fd[1]);
+    rig_swallow(stream->fd[0], stream->chunk);
+}
+
+void rig_time_streams(void (*open_pair)(int fd[2]), const size_t *sizes, size_t count)
+{
+    static char bytes[ECHO_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        struct stream stream = {.chunk = sizes[i]};
+        REQUIRE_QUIET(sizes[i] <= sizeof bytes);
+        open_pair(stream.fd);
+        pid_t child = rig_spawn(swallow_stream, &stream);
+        CHECK_OK(close(stream.fd[0]));
+        struct rig_exchange exchange = {.to = stream.fd[1], .bytes = sizes[i], .buffer = bytes};
+        rig_time_rate("throughput", sizes[i], rig_pour_op, &exchange);
+        CHECK_OK(close(stream.fd[1]));
+        CHECK_EXITED(child, 0);
     }
 }

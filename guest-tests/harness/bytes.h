@@ -33,8 +33,15 @@ void rig_exchange_op(void *exchange, unsigned long n);
 /* Sends back what comes in until the end. from and to may be the same descriptor. */
 void rig_echo(int from, int to);
 
-/* The write half of a throughput timing; rig_swallow() is the other process. */
+/* The write half of a throughput timing; rig_swallow() is the other process, which reads in chunks of the same size
+ * (64 KiB at most): so one operation is one write and one read. */
 void rig_pour_op(void *exchange, unsigned long n);
-void rig_swallow(int from);
+void rig_swallow(int from, size_t chunk);
+
+/* Metrics "round_trip" by size, with a process in rig_echo() at the other end. 64 KiB at most. */
+void rig_time_round_trips(int to, int from, const size_t *sizes, size_t count);
+/* Metrics "throughput" by size to another process. open_pair() makes a connection for each: fd[0] is read there, fd[1]
+ * written here; its end must reach the reader when fd[1] is closed. */
+void rig_time_streams(void (*open_pair)(int fd[2]), const size_t *sizes, size_t count);
 
 #endif

@@ -4,12 +4,19 @@
 enum {
     CLOCK_COSTS = 100,       /* a batch lasts at least this many readings of the clock */
     LEAST_BATCH_NS = 100000, /* and at least this long, so that coarse clocks do not show */
-    LEAST_BATCH_BYTES = 1 << 20, /* for a rate: far more than the buffers on the way hold */
+    LEAST_BATCH_BYTES = 1 << 18, /* for a rate: some times what the buffers on the way hold */
+    CONFIRMATIONS = 3,
     DEFAULT_BATCHES = 30
 };
 static const unsigned long MOST_OPERATIONS = 1ul << 24;
 
 int rig_batches(void) { return rig_options.batches > 0 ? rig_options.batches : DEFAULT_BATCHES; }
+
+static double least_batch_ns(void)
+{
+    double least = CLOCK_COSTS * rig_clock_cost_ns();
+    return least < LEAST_BATCH_NS ? LEAST_BATCH_NS : least;
+}
 
 static double batch_ns(rig_op op, void *context, unsigned long inner)
 {
@@ -22,11 +29,8 @@ static double batch_ns(rig_op op, void *context, unsigned long inner)
  * emulated CPU (which translates it first) by a hundred times. */
 static bool long_enough(rig_op op, void *context, unsigned long inner)
 {
-    double least = CLOCK_COSTS * rig_clock_cost_ns();
-    if (least < LEAST_BATCH_NS)
-        least = LEAST_BATCH_NS;
-    for (int i = 0; i < 3; i++)
-        if (batch_ns(op, context, inner) < least)
+    for (int i = 0; i < CONFIRMATIONS; i++)
+        if (batch_ns(op, context, inner) < least_batch_ns())
             return false;
     return true;
 }
@@ -43,19 +47,34 @@ static unsigned long calibrate(rig_op op, void *context, uint64_t bytes)
     return inner;
 }
 
+/* Fills ns[] with one batch each. A batch too short shows that calibration met a hiccup (a busy host, a partner that
+ * just starts) in all its confirmations: then all begins anew with more operations. Returns how many in a batch. */
+static unsigned long measure(rig_op op, void *context, unsigned long inner, double *ns, int wanted)
+{
+    batch_ns(op, context, inner); /* the first batch is dropped */
+    for (int i = 0; i < wanted; i++) {
+        ns[i] = batch_ns(op, context, inner);
+        if (ns[i] >= least_batch_ns() || inner >= MOST_OPERATIONS)
+            continue;
+        inner *= 2;
+        batch_ns(op, context, inner);
+        i = -1;
+    }
+    return inner;
+}
+
 /* As many samples as asked for; ns an operation, or B/s if rate. */
 static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool rate)
 {
-    unsigned long inner = calibrate(op, context, rate ? bytes : 0);
     int wanted = rig_batches();
     double *samples = malloc((size_t)wanted * sizeof *samples);
     if (!samples) {
         FAIL("memory for the samples");
         return;
     }
-    batch_ns(op, context, inner); /* the first batch is dropped */
+    unsigned long inner = measure(op, context, calibrate(op, context, rate ? bytes : 0), samples, wanted);
     for (int i = 0; i < wanted; i++) {
-        double ns = batch_ns(op, context, inner) / (double)inner;
+        double ns = samples[i] / (double)inner;
         samples[i] = rate ? (double)bytes * 1e9 / (ns > 0 ? ns : 1) : ns;
     }
     rig_metric(name, rate ? "B/s" : "ns", bytes, inner, samples, (size_t)wanted);

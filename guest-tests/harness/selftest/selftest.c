@@ -299,6 +299,23 @@ CASE(times)
     CHECK_GT_INT(sum, 0);
 }
 
+/* Slow while it is calibrated, quick ever after: as when the partner of a timing just starts. */
+static void slow_at_first(void *context, unsigned long n)
+{
+    int *calls = context;
+    unsigned long sum = 0;
+    if (++*calls <= 6)
+        rig_sleep_ms(5);
+    count_up(&sum, n);
+}
+
+CASE(times_past_a_hiccup)
+{
+    int calls = 0;
+    rig_time("count", 0, slow_at_first, &calls);
+    CHECK_GT_INT(calls, 6 + rig_batches());
+}
+
 CASE(spells_names)
 {
     CHECK_EQ_STR(rig_errno_name(EAGAIN), "EAGAIN");

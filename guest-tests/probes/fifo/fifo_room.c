@@ -153,7 +153,6 @@ static void echo(void *arg)
 
 CASE(time_round_trip, .deadline = 60)
 {
-    static char bytes[4096];
     int to, from;
     fifo_place();
     REQUIRE_OK(rig_mkfifo("there", 0600));
@@ -162,12 +161,23 @@ CASE(time_round_trip, .deadline = 60)
     REQUIRE_OK(to = open("there", O_WRONLY));
     REQUIRE_OK(from = open("back", O_RDONLY));
     static const size_t sizes[] = {1, 512, 4096};
-    for (size_t i = 0; i < RIG_COUNT(sizes); i++) {
-        struct rig_exchange exchange = {.to = to, .from = from, .bytes = sizes[i], .buffer = bytes};
-        rig_time("round_trip", sizes[i], rig_exchange_op, &exchange);
-    }
+    rig_time_round_trips(to, from, sizes, RIG_COUNT(sizes));
     CHECK_OK(close(to));
     CHECK_EXITED(child, 0);
+}
+
+static void open_blocking(int fd[2])
+{
+    fifo_open_both(fd);
+    rig_nonblock(fd[0], false);
+    rig_nonblock(fd[1], false);
+}
+
+CASE(time_throughput, .deadline = 60)
+{
+    static const size_t sizes[] = {512, 4096, 65536};
+    fifo_make();
+    rig_time_streams(open_blocking, sizes, RIG_COUNT(sizes));
 }
 
 static void open_and_close(void *context, unsigned long n)

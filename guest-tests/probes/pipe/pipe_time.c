@@ -13,24 +13,13 @@ static void echo(void *arg)
     rig_echo(p->there[0], p->back[1]);
 }
 
-static void swallow(void *arg)
-{
-    struct partner *p = arg;
-    close(p->there[1]);
-    rig_swallow(p->there[0]);
-}
-
 static void time_round_trips(const size_t *sizes, size_t count)
 {
-    static char bytes[65536];
     struct partner p;
     REQUIRE_OK(pipe(p.there));
     REQUIRE_OK(pipe(p.back));
     pid_t child = rig_spawn(echo, &p);
-    for (size_t i = 0; i < count; i++) {
-        struct rig_exchange exchange = {.to = p.there[1], .from = p.back[0], .bytes = sizes[i], .buffer = bytes};
-        rig_time("round_trip", sizes[i], rig_exchange_op, &exchange);
-    }
+    rig_time_round_trips(p.there[1], p.back[0], sizes, count);
     CHECK_OK(close(p.there[1])); /* the echo ends at the end of file */
     CHECK_EXITED(child, 0);
 }
@@ -47,19 +36,12 @@ CASE(time_round_trip_by_size, .deadline = 120)
     time_round_trips(sizes, RIG_COUNT(sizes));
 }
 
+static void open_pipe(int fd[2]) { REQUIRE_OK(pipe(fd)); }
+
 CASE(time_throughput, .deadline = 120)
 {
-    static char bytes[65536];
-    struct partner p;
-    REQUIRE_OK(pipe(p.there));
-    pid_t child = rig_spawn(swallow, &p);
     static const size_t sizes[] = {512, 4096, 65536};
-    for (size_t i = 0; i < RIG_COUNT(sizes); i++) {
-        struct rig_exchange exchange = {.to = p.there[1], .bytes = sizes[i], .buffer = bytes};
-        rig_time_rate("throughput", sizes[i], rig_pour_op, &exchange);
-    }
-    CHECK_OK(close(p.there[1]));
-    CHECK_EXITED(child, 0);
+    rig_time_streams(open_pipe, sizes, RIG_COUNT(sizes));
 }
 
 static void write_and_read(void *context, unsigned long n)
