@@ -27,6 +27,8 @@ from pathlib import Path
 
 EXIT_INPUT = 2
 """Exit code of every error the rig can name (bad input, absent tool, guest that never boots)."""
+EXIT_INTERRUPTED = 130
+"""Exit code after Ctrl-C, SIGTERM or SIGHUP, as shells have it."""
 
 _SHOWN_LINES = 12
 """Lines of each log that a guest's error shows; the whole logs are files."""

@@ -1,9 +1,8 @@
-"""`rig up`, `ps`, `ssh`, `console`, `cp`, `screenshot`, `down`: boot a guest and look around in it."""
+"""`rig up`, `ssh`, `console`, `cp`, `screenshot`, `down`: boot a guest and look around in it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 import socket
 import sys
@@ -15,7 +14,6 @@ from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from rig.cli.relay import relay
 from rig.console.text import last_lines
@@ -29,14 +27,18 @@ from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
 from rig.paths import ensure, state_dir
-from rig.report.console import say
-from rig.report.words import seconds
 from rig.spec import Accel, Clock
 
 Name = Annotated[str | None, typer.Argument(metavar="[GUEST]", help="A guest of `rig ps`; the only one by default.")]
 _REACH_SECONDS = 30.0
 _WITHOUT_END = 1e9
 _COPY_SECONDS = 600.0
+
+
+def _say(console: Console, words: str) -> None:
+    from rig.report.console import say  # its room brings statistics along, which most verbs can do without
+
+    say(console, words)
 
 
 def _progress(console: Console) -> Events:
@@ -47,11 +49,11 @@ def _progress(console: Console) -> Events:
         data = event.data
         match event.name:
             case "accel.chosen":
-                say(console, f"accelerator {data['accel']}: {data['reason']}")
+                _say(console, f"accelerator {data['accel']}: {data['reason']}")
             case "accel.failed":
-                say(console, f"accelerator {data['accel']} failed: {data['reason']}")
+                _say(console, f"accelerator {data['accel']} failed: {data['reason']}")
             case "boot.stage" if data["seen"]:
-                say(console, f"  {data['seconds']:6.1f} s  {data['stage']}")
+                _say(console, f"  {data['seconds']:6.1f} s  {data['stage']}")
 
     events.listen(hear)
     return events
@@ -72,7 +74,7 @@ def up(
     console = Console()
     registry = Registry()
     spec = Catalogue.load().get(image)
-    stored = Store().ensure(spec, lambda words: say(console, words))
+    stored = Store().ensure(spec, lambda words: _say(console, words))
     with registry.reserve(name, spec.name) as chosen:
         options = GuestOptions(
             logs=_new_logs(chosen),
@@ -94,7 +96,7 @@ def up(
         guest.leave()
     ways = [f"rig ssh {chosen}"] if one.ssh_port else []
     ways += [f"rig console {chosen}", f"rig down {chosen}"]
-    say(console, f"{chosen} runs: {'   '.join(ways)}")
+    _say(console, f"{chosen} runs: {'   '.join(ways)}")
 
 
 def _new_logs(name: str) -> Path:
@@ -104,25 +106,6 @@ def _new_logs(name: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-", dir=parent))
     except OSError as fault:
         raise HostError(f"{parent}: {fault.strerror}", hint="Check the path and its rights.") from fault
-
-
-def ps(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the guests that run."""
-    registry = Registry()
-    running = registry.all()
-    for path in registry.damaged:
-        typer.echo(f"{path}: cannot be read; a guest may run that is not listed here", err=True)
-    if as_json:
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in running], indent=1))
-        return
-    if not running:
-        typer.echo("no guest runs (rig up IMAGE boots one)")
-        return
-    table = Table("guest", "image", "pid", "ssh port", "accel", "up", box=None, pad_edge=False)
-    for one in running:
-        port = str(one.ssh_port or "none")
-        table.add_row(one.name, one.image, str(one.pid), port, one.accel, seconds(time.time() - one.started))
-    Console(soft_wrap=True).print(table)
 
 
 def ssh(

@@ -9,26 +9,33 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from rig.cli import doctor, guests, images, probes, report, schema, test
-from rig.errors import EXIT_INPUT, HostError, RigError
-from rig.run.front import EXIT_INTERRUPTED
+from rig.cli.lazy import LazyGroup
+from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, HostError, RigError
+
+COMMANDS = {
+    "test": ("rig.cli.test", "test", "Boot a guest, run the probes in it, report."),
+    "up": ("rig.cli.guests", "up", "Boot a guest and leave it running."),
+    "ps": ("rig.cli.ps", "ps", "List the guests that run."),
+    "ssh": ("rig.cli.guests", "ssh", "Open a shell in a guest, or run a command there: `rig ssh GUEST -- uname -a`."),
+    "console": ("rig.cli.guests", "console", "Join the terminal to a guest's serial console."),
+    "cp": ("rig.cli.guests", "cp", "Copy a file or a directory's content into a guest, or out of one."),
+    "screenshot": ("rig.cli.guests", "screenshot", "Write a guest's screen as PNG."),
+    "down": ("rig.cli.guests", "down", "End a guest."),
+    "doctor": ("rig.cli.doctor", "doctor", "Look at this machine."),
+    "schema": ("rig.cli.schema", "schema", "Print a JSON Schema."),
+    "images": ("rig.cli.images", "app", "Guest images: list, fetch, import, build, verify, remove."),
+    "probes": ("rig.cli.probes", "app", "Probes: list, show, compile, check."),
+    "report": ("rig.cli.report", "app", "Look at a run again: as a page, in the terminal, from its events."),
+}
 
 app = typer.Typer(
+    cls=LazyGroup.of(COMMANDS),
     help="Boots a PureDarwin (or other) guest in QEMU, runs IPC probes in it, reports outcomes and timings.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(test.test)
-for _command in (guests.up, guests.ps, guests.ssh, guests.console, guests.cp, guests.screenshot, guests.down):
-    app.command()(_command)
-app.command()(doctor.doctor)
-app.command()(schema.schema)
-app.add_typer(images.app, name="images")
-app.add_typer(probes.app, name="probes")
-app.add_typer(report.app, name="report")
 
 
 def _version(wanted: bool) -> None:
@@ -50,35 +57,64 @@ def _root(
 
 def _terminate(*_: Any) -> None:
     """SIGTERM and SIGHUP end the rig as Ctrl-C does: in order, with nothing left behind."""
+    # Once is enough: a second one must not cut the cleaning up short.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """Entry point."""
     signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup rig ...
+        signal.signal(signal.SIGHUP, _terminate)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except RigError as fault:
         _say_error(fault)
         sys.exit(EXIT_INPUT)
     except KeyboardInterrupt:
-        print("\nrig: interrupted", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read the output has gone; Python must not complain about it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(EXIT_INTERRUPTED)
     except OSError as fault:
-        if fault.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if fault.errno not in _THE_HOSTS:
             raise
-        _say_error(HostError(f"the disk is full: {fault.filename or fault}", hint="Free some space (rig doctor)."))
+        where = f"{fault.filename}: " if fault.filename else ""
+        full = fault.errno in {errno.ENOSPC, errno.EDQUOT}
+        hint = "Free some space (rig doctor tells where)." if full else ""
+        _say_error(HostError(f"{where}{os.strerror(fault.errno or 0)}", hint=hint))
         sys.exit(EXIT_INPUT)
 
 
+_THE_HOSTS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EIO,
+}
+"""What a machine can lack at any moment, and no part of the rig foresees at each place."""
+
+
+def _forget_output() -> None:
+    """Whoever read the output has gone; Python must not complain about it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say_error(fault: RigError) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    from rich.console import Console
+
+    # No emoji: `a.yaml:100: ...` has one to rich.
+    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     console.print("rig: error:", style="bold red", end=" ")
     console.print(str(fault), markup=False)
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from rig.probe.manifest import ProbeManifest
-from rig.result import results_schema
 from rig.spec import ImageSpec, MachineSpec, SuiteSpec
 from rig.spec.base import Spec
 
@@ -40,6 +39,8 @@ def schema(kind: Annotated[Kind, typer.Argument(help="Which.")]) -> None:
 def schema_of(kind: Kind) -> dict[str, Any]:
     """The schema of one kind of file."""
     if kind is Kind.RESULTS:
+        from rig.result import results_schema  # statistics come along
+
         return results_schema()
     found = _MODELS[kind].model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

@@ -15,19 +15,21 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import paramiko
 import psutil
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError
-from rig.guest.guest import Guest
-from rig.guest.ssh import SshTransport
 from rig.machine.qmp import Monitor
 from rig.paths import ensure, state_dir
 from rig.spec.base import Spec
+
+if TYPE_CHECKING:  # SSH is slow to import, and most questions to the registry need none
+    from rig.guest.guest import Guest
+    from rig.guest.ssh import SshTransport
 
 _STOP_SECONDS = 5.0
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -77,6 +79,10 @@ class RunningGuest(Spec):
         """SSH into it, with the host key that was pinned. Raises `InputError` for a guest without SSH."""
         if self.ssh_port is None or self.key is None:
             raise InputError(f"guest {self.name} has no SSH", hint=f"Use its console: rig console {self.name}")
+        import paramiko
+
+        from rig.guest.ssh import SshTransport
+
         transport = SshTransport(self.ssh_port, self.user, self.key, sftp=self.sftp, tar=self.tar)
         if self.host_key is not None:
             kind, data = self.host_key.split(" ", 1)
@@ -199,6 +205,8 @@ class Registry:
 
     def add(self, name: str, guest: Guest) -> RunningGuest:
         """Write a detached guest down, under a name that is reserved."""
+        from rig.guest.ssh import SshTransport
+
         machine, spec = guest.machine, guest.stored.spec
         transport = guest.transport if isinstance(guest.transport, SshTransport) else None
         host_key = transport.host_key if transport else None

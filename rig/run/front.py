@@ -17,7 +17,7 @@ from typing import ClassVar
 import pytest
 from rich.console import Console
 
-from rig.errors import HostError, InputError, RigError
+from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, HostError, InputError, RigError
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
@@ -34,8 +34,6 @@ from rig.run.settings import RunSettings
 from rig.spec import ImageSpec, TransportKind
 
 EXIT_RED = 1
-EXIT_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 _ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 """What the user has set for pytest, or installed beside it, is for the user's own tests."""

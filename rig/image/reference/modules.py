@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import lief
-
 from rig.errors import ImageError
 from rig.image.reference.archive import Archive
 
@@ -33,6 +31,8 @@ class Module:
 
 def modinfo(data: bytes) -> dict[str, list[str]]:
     """A module's .modinfo section (`key=value` strings, each ended by NUL): the values of each key, in order."""
+    import lief  # half a second that only a build should cost
+
     elf = lief.ELF.parse(data)
     section = elf.get_section(".modinfo") if isinstance(elf, lief.ELF.Binary) else None
     if section is None:
