@@ -11,6 +11,8 @@ import tty
 from collections.abc import Iterator
 from typing import Protocol
 
+from rig.errors import InputError
+
 ESCAPE = b"\x1d"
 """Ctrl-] leaves, as in telnet and virsh console."""
 _CHUNK = 4096
@@ -44,24 +46,32 @@ def _raw(fd: int) -> Iterator[None]:
 
 
 def relay(stream: Stream) -> None:
-    """Join standard input and output to `stream` until it ends, input ends, or the user types Ctrl-]."""
-    keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
-    open_input = True
+    """Join standard input and output to `stream` until it ends, input ends, or the user types Ctrl-].
+
+    Raises `InputError` where there is no standard input or output.
+    """
+    try:
+        keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
+    except (AttributeError, ValueError, OSError) as fault:
+        raise InputError("a terminal, or a pipe on both sides, is needed here") from fault
+    sys.stdout.flush()
     with _raw(keyboard):
         while True:
-            ready, _, _ = select.select([stream, *([keyboard] if open_input else [])], [], [])
+            ready, _, _ = select.select([stream, keyboard], [], [])
             if stream in ready:
                 data = stream.recv(_CHUNK)
                 if not data:
                     return
-                os.write(screen, data)
+                _write(screen, data)
             if keyboard in ready:
-                typed = os.read(keyboard, _CHUNK)
-                if ESCAPE in typed:
-                    return
+                typed, leave, _ = os.read(keyboard, _CHUNK).partition(ESCAPE)
                 if typed:
                     stream.sendall(typed)
-                else:
-                    if not os.isatty(keyboard):
-                        return
-                    open_input = False
+                if leave or not typed:
+                    return
+
+
+def _write(fd: int, data: bytes) -> None:
+    """All of it: a pipe or a slow terminal may take a part at a time."""
+    while data:
+        data = data[os.write(fd, data) :]
