@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -17,19 +19,22 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from rig.errors import HostError, RigError
+from rig.errors import HostError, ImageError, RigError
 from rig.guest import GuestOptions, boot_guest
 from rig.guest.accel import Verdicts, present
 from rig.guest.registry import Registry
 from rig.image.catalogue import Catalogue
 from rig.image.reference import required_tools
+from rig.image.reference.tools import find_tool
 from rig.image.status import State
 from rig.image.store import Store
 from rig.machine.firmware import find_uefi
 from rig.machine.process import qemu_version
-from rig.paths import cache_dir, store_dir
+from rig.paths import cache_dir, scratch_parent, store_dir
+from rig.probe import zig
 from rig.spec import Accel, GuestOS
 
+KVM = Path("/dev/kvm")
 _BINARY = "qemu-system-x86_64"
 _FREE_DISK_GIB = 4
 _FREE_MEMORY_MIB = 1024
@@ -53,6 +58,9 @@ class Finding:
     mend: str = ""
 
 
+Look = Callable[[], list[Finding]]
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     try_accel: Annotated[
@@ -60,11 +68,19 @@ def doctor(
     ] = True,
 ) -> None:
     """Look at this machine. Exit code 0: no problem; 1: at least one."""
-    findings = [
-        finding
-        for look in (_python, _qemu, _tools, _firmware, _disk, _memory, _images, lambda: _accel(try_accel), _guests)
-        for finding in look()
-    ]
+    looks: dict[str, Look] = {
+        "Python": _python,
+        "QEMU": _qemu,
+        "C compiler": _compiler,
+        "tools that build the reference image": _tools,
+        "UEFI firmware": _firmware,
+        "disks": _disk,
+        "memory": _memory,
+        "images": _images,
+        "accelerators": lambda: _accel(try_accel),
+        "guests left running by rig up": _guests,
+    }
+    findings = [finding for what, look in looks.items() for finding in _looked(what, look)]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -72,8 +88,18 @@ def doctor(
     raise typer.Exit(1 if any(finding.grade is Grade.PROBLEM for finding in findings) else 0)
 
 
+def _looked(what: str, look: Look) -> list[Finding]:
+    """One look that fails must not keep the others from being told."""
+    try:
+        return look()
+    except RigError as fault:
+        return [Finding(what, Grade.PROBLEM, fault.message, fault.hint)]
+    except OSError as fault:
+        return [Finding(what, Grade.PROBLEM, str(fault))]
+
+
 def _show(findings: list[Finding]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     colours = {Grade.OK: "green", Grade.NOTE: "yellow", Grade.PROBLEM: "bold red"}
     for finding in findings:
         grade = f"[{colours[finding.grade]}]{finding.grade:<8}[/]"
@@ -87,36 +113,31 @@ def _python() -> list[Finding]:
 
 
 def _qemu() -> list[Finding]:
-    return [_told("QEMU", lambda: qemu_version(_BINARY)), _tool("qemu-img", "qemu-utils")]
+    path = shutil.which("qemu-img")
+    return [
+        *_looked("QEMU", lambda: [Finding("QEMU", Grade.OK, qemu_version(_BINARY))]),
+        Finding("qemu-img", Grade.OK, path)
+        if path
+        else Finding("qemu-img", Grade.PROBLEM, "not installed", "apt-get install qemu-utils"),
+    ]
 
 
-def _told(what: str, look: Callable[[], str]) -> Finding:
-    try:
-        return Finding(what, Grade.OK, look())
-    except RigError as fault:
-        return Finding(what, Grade.PROBLEM, fault.message, fault.hint)
-
-
-def _tool(tool: str, package: str) -> Finding:
-    path = shutil.which(tool)
-    if path is None:
-        return Finding(tool, Grade.PROBLEM, "not installed", f"apt-get install {package}")
-    return Finding(tool, Grade.OK, path)
+def _compiler() -> list[Finding]:
+    return [Finding("C compiler", Grade.OK, f"zig {zig.version()}, {zig.binary()}")]
 
 
 def _tools() -> list[Finding]:
-    lacking = {tool: package for tool, package in required_tools().items() if shutil.which(tool) is None}
+    what = "tools that build the reference image"
+    lacking: dict[str, str] = {}
+    for tool, package in required_tools().items():
+        try:
+            find_tool(tool)
+        except ImageError:
+            lacking[tool] = package
     if not lacking:
-        return [Finding("tools that build the reference image", Grade.OK, "all there")]
+        return [Finding(what, Grade.OK, "all there")]
     packages = " ".join(sorted(set(lacking.values())))
-    return [
-        Finding(
-            "tools that build the reference image",
-            Grade.PROBLEM,
-            f"missing: {', '.join(sorted(lacking))}",
-            f"apt-get install {packages}",
-        )
-    ]
+    return [Finding(what, Grade.PROBLEM, f"missing: {', '.join(sorted(lacking))}", f"apt-get install {packages}")]
 
 
 def _firmware() -> list[Finding]:
@@ -127,7 +148,7 @@ def _firmware() -> list[Finding]:
 
 
 def _disk() -> list[Finding]:
-    places = {"image store": store_dir(), "cache": cache_dir(), "scratch": Path(tempfile.gettempdir())}
+    places = {"image store": store_dir(), "cache": cache_dir(), "scratch": scratch_parent()}
     findings = []
     for name, place in places.items():
         there = next(path for path in (place, *place.parents) if path.exists())
@@ -158,6 +179,8 @@ def _images() -> list[Finding]:
                 findings.append(Finding(f"image {name}", Grade.PROBLEM, f"damaged: {status.note}", mend))
             case _:
                 findings.append(Finding(f"image {name}", Grade.NOTE, str(status.state), f"rig images show {name}"))
+    for name, fault in sorted(catalogue.broken.items()):
+        findings.append(Finding(f"image {name}", Grade.PROBLEM, fault.message, "mend or remove that file"))
     return findings
 
 
@@ -169,20 +192,27 @@ def _accel(try_it: bool) -> list[Finding]:
         return []
     findings = []
     for accel, seen in present():
-        verdict = verdicts.get(accel, GuestOS.LINUX)
-        if verdict is None and accel is not Accel.TCG and try_it and _boots(accel):
-            verdict = verdicts.get(accel, GuestOS.LINUX)
         if accel is Accel.TCG:
-            findings.append(Finding("accelerator tcg", Grade.OK, seen))
-        elif verdict is None:
-            findings.append(
-                Finding(f"accelerator {accel}", Grade.NOTE, f"{seen}, but no guest has been booted with it", "rig up")
-            )
+            findings.append(_emulation(seen))
+            continue
+        verdict = verdicts.get(accel, GuestOS.LINUX)
+        if verdict is None and try_it and _boots(accel):
+            verdict = verdicts.get(accel, GuestOS.LINUX)
+        if verdict is None:
+            found = f"{seen}, but no guest has been booted with it"
+            findings.append(Finding(f"accelerator {accel}", Grade.NOTE, found, "rig images build, then rig doctor"))
         else:
             grade = Grade.OK if verdict.works else Grade.NOTE
             word = "works" if verdict.works else "does not work here, TCG is used instead"
             findings.append(Finding(f"accelerator {accel}", grade, f"{word}: {verdict.why}"))
     return findings
+
+
+def _emulation(seen: str) -> Finding:
+    if KVM.exists() and not os.access(KVM, os.R_OK | os.W_OK):
+        mend = f"usermod -aG kvm {getpass.getuser()}, then log in again"
+        return Finding("accelerator tcg", Grade.NOTE, seen, mend)
+    return Finding("accelerator tcg", Grade.OK, seen)
 
 
 def _boots(accel: Accel) -> bool:
@@ -201,6 +231,10 @@ def _boots(accel: Accel) -> bool:
 
 
 def _guests() -> list[Finding]:
-    running = Registry().all()
-    names = ", ".join(one.name for one in running) or "none"
-    return [Finding("guests left running by rig up", Grade.OK, names)]
+    registry = Registry()
+    names = ", ".join(one.name for one in registry.all()) or "none"
+    unread = [
+        Finding("a guest's record", Grade.PROBLEM, f"{path} cannot be read; its guest may run", f"rm {path}")
+        for path in registry.damaged
+    ]
+    return [Finding("guests left running by rig up", Grade.OK, names), *unread]
