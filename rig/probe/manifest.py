@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
 
 from rig import paths
 from rig.errors import InputError, ManifestError, SpecError
@@ -103,7 +103,12 @@ class ProbeManifest(Spec):
 
     probe: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
     """The manifest's file stem and the executable's name."""
-    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.]+$", coerce_numbers_to_str=True)]
+    version: Annotated[
+        str,
+        Field(pattern=r"^[0-9A-Za-z.]+$", coerce_numbers_to_str=True),
+        # An editor must not underline `version: 1`.
+        WithJsonSchema({"type": ["string", "number"], "pattern": r"^[0-9A-Za-z.]+$"}),
+    ]
     """As in the C file's PROBE(). Raised when a change makes timings incomparable with earlier ones."""
     mechanism: Slug
     """The heading in tables, for example `pipes` or `sysv-messages`. A new word makes a new heading."""
