@@ -97,12 +97,12 @@ class Following:
         """Send what the window takes now; closes the guest's standard input once all is sent. Returns the bytes."""
         sent = 0
         try:
-            # A closed channel says that it is ready: a command may well end without reading all its input.
-            if rest and self.channel.send_ready() and not self.channel.closed:
+            if rest and self.channel.send_ready():
                 sent = self.channel.send(bytes(rest[:_CHUNK]))
             if sent == len(rest) and not self.channel.eof_sent:
                 self.channel.shutdown_write()
         except OSError:
+            # A command may well end without reading all its input.
             if not self.channel.closed:
                 raise
         return sent

@@ -131,10 +131,13 @@ def test_a_push_ends_at_its_deadline(way: str, sshd: Sshd, ssh: SshTransport, so
         ssh.push(tmp_path / "one", str(sshd.root / "one"), Deadline.after(1))
 
 
-def test_a_push_into_a_lost_guest_ends(sshd: Sshd, ssh: SshTransport, soon: Deadline, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["open", "exec"])
+def test_a_push_into_a_lost_guest_ends(
+    what: str, sshd: Sshd, ssh: SshTransport, soon: Deadline, tmp_path: Path
+) -> None:
     ssh.connect(soon)
     (tmp_path / "one").write_text("x")
-    sshd.deaf_to = "exec"
+    sshd.deaf_to = what
     dead = threading.Event()
     threading.Timer(0.3, dead.set).start()
     with pytest.raises(TransportError, match="lost"):
