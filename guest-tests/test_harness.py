@@ -146,6 +146,8 @@ def test_goodbye_counts_what_was_reported(whole: Stream) -> None:
         ("child_says_unsupported", "unsupported", "said by a child"),
         ("child_is_killed", "pass", ""),
         ("role_runs", "pass", ""),
+        ("child_becomes_a_role", "pass", ""),
+        ("case_becomes_a_role", "fail", "1 of 1 checks failed"),
         ("unsupported", "unsupported", "no such thing here"),
         ("skipped", "skip", "not today"),
         ("darwin_only", "unsupported", "kqueue is Darwin's"),

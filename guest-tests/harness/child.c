@@ -27,7 +27,8 @@ pid_t rig_spawn_at(struct rig_at at, void (*fn)(void *arg), void *arg)
     return pid;
 }
 
-pid_t rig_exec_role(const char *role, const char *const args[], int keep)
+/* Does not return: this process becomes the role. */
+_Noreturn static void become_role(const char *role, const char *const args[])
 {
     enum { MOST = 32 };
     char scale[32], run_id[24];
@@ -38,18 +39,33 @@ pid_t rig_exec_role(const char *role, const char *const args[], int keep)
     while (args && *args && argc < MOST - 1)
         argv[argc++] = *args++;
     argv[argc] = NULL;
+    execv(rig_self, (char *const *)argv);
+    rig_check_ok(RIG_AT("exec of the probe itself"), true, errno);
+    _exit(RIG_GAVE_UP);
+}
+
+pid_t rig_exec_role(const char *role, const char *const args[], int keep)
+{
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
         rig_close_from_3(keep);
         if (keep >= 0)
             fcntl(keep, F_SETFD, 0);
-        execv(rig_self, (char *const *)argv);
-        FAIL("exec of the probe itself");
-        _exit(RIG_GAVE_UP);
+        become_role(role, args);
     }
     must(RIG_AT("fork for a role"), pid > 0, rig_errno_name(errno), "success");
     return pid;
+}
+
+_Noreturn void rig_exec_role_here(const char *role, const char *const args[])
+{
+    if (rig_in_case_process()) {
+        FAIL("a case's own process cannot become a role: nobody would report its end");
+        rig_give_up();
+    }
+    fflush(NULL);
+    become_role(role, args);
 }
 
 /* waitpid with a deadline. Polls: there is no portable wait with a timeout, and SIGCHLD may be under test. */

@@ -213,6 +213,9 @@ pid_t rig_spawn_at(struct rig_at at, void (*fn)(void *arg), void *arg);
 /* Forks and execs this probe as ROLE(role) with these arguments (ending in NULL; may be NULL): a process that shares
  * no memory and, but for 0-2 and `keep` (-1 for none), no descriptor. */
 pid_t rig_exec_role(const char *role, const char *const args[], int keep);
+/* Execs ROLE(role) in this very process, which must be a child of the case (rig_spawn): for what exec keeps and what it
+ * ends. Descriptors, mask, pending signals and all else stay as they are. */
+_Noreturn void rig_exec_role_here(const char *role, const char *const args[]);
 
 /* Waits for a child with a deadline of 5 s (scaled) and returns its wait status. One that does not end is killed, a
  * failed check is recorded, and the status of the kill returned. */

@@ -264,6 +264,39 @@ CASE(role_runs)
     CHECK_EXITED(rig_exec_role("echo", args, -1), 5);
 }
 
+ROLE(heir)
+{
+    sigset_t pending;
+    CHECK_EQ_INT(argc > 1 ? strtol(argv[0], NULL, 10) : -1, getpid());
+    CHECK_OK(fcntl((int)strtol(argv[1], NULL, 10), F_GETFD)); /* what was open is open */
+    CHECK_OK(sigpending(&pending));
+    CHECK(sigismember(&pending, SIGUSR1) == 1);
+    exit(7);
+}
+
+static void become_heir(void *arg)
+{
+    char pid[16], number[16];
+    sigset_t set;
+    const char *const args[] = {pid, number, NULL};
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    snprintf(number, sizeof number, "%d", *(int *)arg);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGUSR1);
+    rig_exec_role_here("heir", args);
+}
+
+CASE(child_becomes_a_role)
+{
+    int fd[2];
+    REQUIRE_OK(pipe(fd));
+    CHECK_EXITED(rig_spawn(become_heir, &fd[0]), 7);
+}
+
+CASE(case_becomes_a_role) { rig_exec_role_here("heir", NULL); }
+
 CASE(unsupported) { UNSUPPORTED("no %s here", "such thing"); }
 
 CASE(skipped) { SKIP("not today"); }
