@@ -41,12 +41,27 @@
 #define LINUX_MUTANT(name, what) rig_mutant_is(#name)
 #endif
 #define THROUGH(...)
+/* Before a variable that all files of the probe are to share; a static one is each file's own. */
+#define MUTANT_SHARED __attribute__((weak))
 
 /* A call that fails with this errno: `return mutant_fails(EIO);` */
 static inline int mutant_fails(int err)
 {
     errno = err;
     return -1;
+}
+
+/* Whether the bytes at an address can be read: a wrapper must not fault where the call would have answered EFAULT. */
+static inline bool mutant_may_read(const void *address)
+{
+    int fd[2], saved = errno;
+    if (pipe(fd) != 0)
+        return false;
+    bool may = write(fd[1], address, 1) == 1;
+    close(fd[0]);
+    close(fd[1]);
+    errno = saved;
+    return may;
 }
 
 extern const char *rig_current_case;
