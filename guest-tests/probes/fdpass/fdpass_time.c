@@ -1,28 +1,5 @@
-/* fdpass_time.c - what local sockets and passing descriptors cost. */
+/* fdpass_time.c - what passing descriptors costs. */
 #include "passing.h"
-
-static void echo(void *arg)
-{
-    int *pair = arg;
-    close(pair[0]);
-    rig_echo(pair[1], pair[1]);
-}
-
-CASE(time_socketpair_round_trip, .deadline = 60)
-{
-    static char bytes[4096];
-    static const size_t sizes[] = {1, 512, 4096};
-    int pair[2];
-    socket_pair(pair);
-    pid_t child = rig_spawn(echo, pair);
-    CHECK_OK(close(pair[1]));
-    for (size_t i = 0; i < RIG_COUNT(sizes); i++) {
-        struct rig_exchange exchange = {.to = pair[0], .from = pair[0], .bytes = sizes[i], .buffer = bytes};
-        rig_time("round_trip", sizes[i], rig_exchange_op, &exchange);
-    }
-    CHECK_OK(close(pair[0]));
-    CHECK_EXITED(child, 0);
-}
 
 static void pass_and_close(void *context, unsigned long n)
 {
