@@ -108,7 +108,7 @@ void rig_partner_start(struct rig_partner *partner, void (*fn)(struct rig_partne
     REQUIRE_KERN(rig_ports_register(rig_task(), &partner->mine, 1));
     partner->pid = rig_spawn(be_born, &birth);
     REQUIRE_KERN(rig_msg_receive(&hello.base.header, sizeof hello, partner->mine, rig_msg_patience()));
-    REQUIRE(hello.base.header.msgh_id == HELLO && MACH_PORT_VALID(hello.port.name));
+    REQUIRE_EQ_INT(hello.base.header.msgh_id, HELLO);
     partner->to = hello.port.name;
     REQUIRE_KERN(rig_ports_register(rig_task(), NULL, 0)); /* it holds a send right, and so do its children */
 }

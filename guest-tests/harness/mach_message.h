@@ -39,7 +39,7 @@ mach_msg_timeout_t rig_msg_patience(void);
 struct rig_partner {
     pid_t pid;        /* of the child; in the child that of the parent */
     mach_port_t mine; /* receive right, with a send right of the same name */
-    mach_port_t to;   /* send right to the other's */
+    mach_port_t to;   /* send right to the other's; MACH_PORT_DEAD if the child has already left */
 };
 /* Forks; the child runs fn with its own side, then leaves as a child of rig_spawn does. Join partner->pid. A failure ends
  * the case. The first of this task's registered ports is overwritten. */
