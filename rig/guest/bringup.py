@@ -6,7 +6,10 @@ import contextlib
 import math
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+
+import paramiko
 
 from rig.console import Console, Watch
 from rig.errors import (
@@ -30,10 +33,12 @@ from rig.image.overlay import create_overlay
 from rig.image.status import StoredImage
 from rig.machine import Launch, Machine
 from rig.machine.firmware import UefiFirmware, find_uefi
+from rig.machine.launch import MemoryFile
 from rig.machine.process import qemu_version
 from rig.machine.qmp import MonitorError
+from rig.machine.template import DISK, VARIABLES, Template
 from rig.paths import ensure, scratch_parent
-from rig.spec import Accel, Clock, Firmware, TransportKind
+from rig.spec import Accel, Clock, Firmware, MachineSpec, TransportKind
 
 _SSH_SECONDS = 30.0
 _TRIAL_PATIENCE = 10.0
@@ -55,7 +60,7 @@ def boot_guest(stored: StoredImage, options: GuestOptions, events: Events | None
         reason = f"{failed[0]} was tried and failed: {failed[1].message}" if failed else one.why
         events.emit("accel.chosen", accel=str(one.accel), reason=reason, trial=one.trial)
         try:
-            guest = _boot_once(stored, options, events, one.accel, reason, trial=one.trial)
+            guest = boot_once(stored, options, events, one.accel, reason, trial=one.trial)
         except (GuestError, LaunchError) as fault:
             if not one.trial:
                 if one.accel is not Accel.TCG:
@@ -86,18 +91,26 @@ def _check_way_in(stored: StoredImage, options: GuestOptions) -> None:
         load_key(stored.key or user_key())
 
 
-def _boot_once(
-    stored: StoredImage, options: GuestOptions, events: Events, accel: Accel, reason: str, *, trial: bool
+def boot_once(
+    stored: StoredImage,
+    options: GuestOptions,
+    events: Events,
+    accel: Accel,
+    reason: str,
+    *,
+    trial: bool = False,
+    memory_file: MemoryFile | None = None,
 ) -> Guest:
+    """One boot on this accelerator. Raises as `boot_guest` does."""
     spec = stored.spec
-    factor = options.time_factor or FACTORS[accel] * (_EXACT_FACTOR if options.clock is Clock.EXACT else 1.0)
+    factor = factor_of(options, accel)
     ensure(options.logs)
     with contextlib.ExitStack() as stack:
         # Private to this start, and removed with it; a plain callback, because a guest that is left running keeps it.
         directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
-        launch = _launch(stored, options, accel, directory, claim.fileno())
+        launch = replace(launch_of(stored, options, accel, directory, claim.fileno()), memory_file=memory_file)
         machine = Machine(launch, detached=options.detached)
         machine.start()
         stack.callback(machine.stop, soft_seconds=2.0)
@@ -115,9 +128,9 @@ def _boot_once(
             boot.begin()
             boot.follow(lambda stage: stage.name != SSH_STAGE)
             if not options.console_only:
-                _reach(guest, boot)
+                reach(guest, boot)
         except RigError as fault:
-            worse = _explain(guest, boot, fault)
+            worse = explain(guest, boot, fault)
             if worse is fault:
                 raise
             raise worse from fault
@@ -128,17 +141,31 @@ def _boot_once(
     return guest
 
 
-def _launch(stored: StoredImage, options: GuestOptions, accel: Accel, directory: Path, claim: int) -> Launch:
-    spec = stored.spec.machine
-    spec = spec.model_copy(
-        update={
-            key: value for key, value in {"memory": options.memory, "cpus": options.cpus}.items() if value is not None
-        }
-    )
-    overlay = create_overlay(stored.disk, directory / "disk.qcow2")
+def factor_of(options: GuestOptions, accel: Accel) -> float:
+    """What every deadline of a guest is scaled by."""
+    return options.time_factor or FACTORS[accel] * (_EXACT_FACTOR if options.clock is Clock.EXACT else 1.0)
+
+
+def machine_of(stored: StoredImage, options: GuestOptions) -> MachineSpec:
+    """The image's machine with what the options change."""
+    changed = {"memory": options.memory, "cpus": options.cpus}
+    return stored.spec.machine.model_copy(update={key: value for key, value in changed.items() if value is not None})
+
+
+def launch_of(
+    stored: StoredImage,
+    options: GuestOptions,
+    accel: Accel,
+    directory: Path,
+    claim: int,
+    template: Template | None = None,
+) -> Launch:
+    """A start in `directory`, with overlays of its own: of the image, or of the template's disk."""
+    spec = machine_of(stored, options)
+    base = template.file(DISK) if template else stored.disk
     return Launch(
         spec=spec,
-        disk=overlay,
+        disk=create_overlay(base, directory / DISK),
         directory=directory,
         logs=options.logs.absolute(),
         accel=accel,
@@ -146,31 +173,40 @@ def _launch(stored: StoredImage, options: GuestOptions, accel: Accel, directory:
         network=options.network,
         ssh_port=options.ssh_port,
         guest_ssh_port=stored.spec.ssh.port,
-        firmware=_firmware(directory) if spec.firmware is Firmware.UEFI else None,
+        firmware=_firmware(directory, template) if spec.firmware is Firmware.UEFI else None,
         binary=options.binary,
         # A guest that outlives this process keeps its image from being removed.
         keep_fds=(claim,) if options.detached else (),
     )
 
 
-def _firmware(directory: Path) -> UefiFirmware:
-    """The host's UEFI code with this guest's own overlay over the variables' template."""
+def _firmware(directory: Path, template: Template | None) -> UefiFirmware:
+    """The host's UEFI code with this guest's own overlay over the variables."""
     found = find_uefi()
-    return UefiFirmware(found.code, create_overlay(found.variables, directory / "variables.qcow2", base_format="raw"))
+    variables = create_overlay(
+        template.file(VARIABLES) if template else found.variables,
+        directory / VARIABLES,
+        base_format="qcow2" if template else "raw",
+    )
+    return UefiFirmware(found.code, variables)
 
 
-def _reach(guest: Guest, boot: Boot) -> None:
-    """Set up the transport that the image prefers; the ssh stage is reached with the first login."""
+def reach(guest: Guest, boot: Boot, host_key: paramiko.PKey | None = None) -> None:
+    """Set up the transport that the image prefers; the ssh stage is reached with the first login.
+
+    With `host_key` the guest is known already: its key is in place, and it must show this one.
+    """
     spec = guest.stored.spec
     if TransportKind.SSH not in spec.transports:
         return
     guest.key = guest.stored.key or user_key()
-    if guest.stored.key is None:
+    if guest.stored.key is None and host_key is None:
         _install_key(guest, public_line(guest.key))
         boot.mark("key")
     transport = SshTransport(
         guest.machine.ssh_port(), spec.ssh.user, guest.key, sftp=spec.has.get("sftp"), tar=spec.has.get("tar")
     )
+    transport.host_key = host_key
     guest.transport = transport
     deadline = guest.deadline(boot.allowance(SSH_STAGE) or _SSH_SECONDS)
     try:
@@ -202,7 +238,7 @@ def _install_key(guest: Guest, line: str) -> None:
     shell.run(f"chmod 600 {path}", deadline)
 
 
-def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
+def explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
     """What a failure during boot means: a panic or QEMU's end where there is one, else what it says of itself."""
     stage = boot.reached[-1].name if boot.reached else "power on"
     report = guest.console.watch.panic(wait=PANIC_GRACE)

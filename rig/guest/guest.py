@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,10 @@ class Guest:
     stages: list[StageTime] = field(default_factory=list)
     transport: Transport | None = None
     key: Path | None = None
+    template: str | None = None
+    """Key of the warm template it was restored from; None for one that was booted."""
+    clock_is_stale: bool = False
+    """Its date is still that of its template's save; the first command sets it."""
     lost: GuestError | None = None
     """Why this guest is of no use any more, once that is known."""
     _resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -104,8 +109,23 @@ class Guest:
         with self._told_apart() as way_in:
             scaled = None if idle is None else idle * self.factor
             return way_in.run(
-                command, self.deadline(seconds), stdin=stdin, on_output=on_output, idle=scaled, lost=self._is_lost
+                self._set_clock() + command,
+                self.deadline(seconds),
+                stdin=stdin,
+                on_output=on_output,
+                idle=scaled,
+                lost=self._is_lost,
             )
+
+    def _set_clock(self) -> str:
+        """What goes before the first command in a restored guest: a line that sets its date."""
+        if not self.clock_is_stale:
+            return ""
+        self.clock_is_stale = False
+        now = int(time.time())
+        # BusyBox and toybox take seconds, BSD and GNU the other form; only root may, any other user keeps the old date.
+        form = time.strftime("%m%d%H%M%Y.%S", time.gmtime(now))
+        return f"{{ date -u @{now} || date -u {form}; }} >/dev/null 2>&1\n"
 
     def push(self, source: Path, destination: str, *, seconds: float = 120.0) -> None:
         """Put a file or a directory's content into the guest. Raises as `run` does."""

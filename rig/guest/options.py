@@ -26,3 +26,5 @@ class GuestOptions:
     console_only: bool = False
     """Do not wait for, or set up, anything but the console."""
     binary: str = "qemu-system-x86_64"
+    cold: bool = False
+    """Boot, even where a warm template could be restored."""

@@ -71,6 +71,18 @@ def convert(src: Path, fmt: ImageFormat | str, dst: Path) -> None:
         raise _failed(done, what, dst, needed)
 
 
+def differences(src: Path, dst: Path, base: Path, base_format: str = "qcow2") -> None:
+    """Write the qcow2 `src` as one that holds only its differences to `base`, however many stood between them.
+
+    Raises ImageError, HostError (disk full).
+    """
+    options = f"{_DEFAULTS},backing_fmt={base_format},backing_file={_absolute(base).replace(',', ',,')}"
+    done = _run(["convert", "-f", "qcow2", "-O", "qcow2", "-o", options, "--", _absolute(src), _absolute(dst)])
+    if done.returncode:
+        dst.unlink(missing_ok=True)
+        raise _failed(done, f"keep the differences of {src}", dst)
+
+
 def create(at: Path, size: int | None = None, *, base: Path | None = None, base_format: str = "qcow2") -> None:
     """Make an empty qcow2 of `size` bytes, or one above `base`, by default as large. Raises ImageError, HostError."""
     argv = ["create", "-q", "-f", "qcow2", "-o", _DEFAULTS]

@@ -24,7 +24,7 @@ def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     argv = [launch.binary, "-nodefaults", "-no-user-config", "-S", "-display", "none"]
     argv += ["-name", _escaped(f"rig-{launch.directory.name}")]
     argv += ["-machine", _machine(launch), "-accel", _accel(launch), "-cpu", _cpu(launch)]
-    argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory}M"]
+    argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory}M", *_memory(launch)]
     if launch.clock is Clock.EXACT:
         # Time is executed instructions, the clock chip's too; without sleep=off an idle guest would wait in wall time.
         argv += ["-rtc", f"base={spec.rtc},clock=vm", "-icount", "shift=0,sleep=off"]
@@ -42,6 +42,8 @@ def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     # A guest that resets itself (triple fault, panic with reboot) must not start over unseen: the reset becomes a
     # SHUTDOWN event, and the machine stays to be looked at.
     argv += ["-no-reboot", "-no-shutdown"]
+    if launch.incoming:
+        argv += ["-incoming", "defer"]
     return argv + list(spec.extra_args)
 
 
@@ -67,7 +69,17 @@ def _machine(launch: Launch) -> str:
     elif launch.spec.firmware_serial:
         # SeaBIOS's sercon: QEMU turns it on for machines that say they have no graphics (docs of SeaBIOS, sercon-port).
         options.append("graphics=off")
+    if launch.memory_file is not None:
+        options.append("memory-backend=ram")
     return ",".join(options)
+
+
+def _memory(launch: Launch) -> list[str]:
+    if launch.memory_file is None:
+        return []
+    share = "on" if launch.memory_file.shared else "off"
+    path = _escaped(launch.memory_file.path)
+    return ["-object", f"memory-backend-file,id=ram,mem-path={path},size={launch.spec.memory}M,share={share}"]
 
 
 def _accel(launch: Launch) -> str:

@@ -18,6 +18,14 @@ class Network(StrEnum):
 
 
 @dataclass(frozen=True)
+class MemoryFile:
+    """Guest RAM in a file of its own. shared: what the guest writes goes into the file; else only into this QEMU."""
+
+    path: Path
+    shared: bool = False
+
+
+@dataclass(frozen=True)
 class Launch:
     """One start. `directory` is private to it and goes with it; `logs` stays. The disk is written to."""
 
@@ -37,6 +45,10 @@ class Launch:
     extra_disks: tuple[Path, ...] = field(default=())
     """Further disks on the same controller, raw, written to."""
 
+    memory_file: MemoryFile | None = None
+    """None: anonymous memory."""
+    incoming: bool = False
+    """Nothing is booted: the machine's state is loaded (`rig.machine.migration.load_state`) before it may run."""
     keep_fds: tuple[int, ...] = ()
     """Descriptors that QEMU holds open for as long as it runs, such as the claim on its image."""
 

@@ -1,0 +1,145 @@
+"""The directory of templates: made once, bounded, the damaged ones gone with the reason."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from rig.errors import InputError
+from rig.events import Event, Events
+from rig.guest.templates import DEFAULT_LIMIT, Templates, key_of, limit_bytes
+from rig.machine.template import META, RAM, Template, write_meta
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def heard() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def templates(tmp_path: Path, heard: list[Event]) -> Templates:
+    events = Events()
+    events.listen(heard.append)
+    return Templates(tmp_path / "templates", events)
+
+
+def filler(key: str, size: int = MIB, calls: list[str] | None = None):
+    def fill(into: Path) -> Template:
+        if calls is not None:
+            calls.append(key)
+        (into / RAM).write_bytes(os.urandom(size))
+        return write_meta(into, key=key, facts={}, image="reference", made=1.0, took=2.0)
+
+    return fill
+
+
+def test_made_once(templates: Templates) -> None:
+    calls: list[str] = []
+    assert templates.find("a") is None
+    made = templates.make("a", filler("a", calls=calls))
+    assert templates.make("a", filler("a", calls=calls)).directory == made.directory == templates.root / "a"
+    found = templates.find("a")
+    assert found is not None and found.meta.key == "a"
+    assert calls == ["a"]
+
+
+def test_a_race_makes_one(templates: Templates) -> None:
+    calls: list[str] = []
+    ready = threading.Barrier(4)
+
+    def one() -> None:
+        ready.wait()
+        templates.make("a", filler("a", calls=calls))
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls == ["a"]
+
+
+def test_a_failure_leaves_nothing(templates: Templates) -> None:
+    def fail(into: Path) -> Template:
+        (into / RAM).write_bytes(b"x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        templates.make("a", fail)
+    assert [path.name for path in templates.root.iterdir()] == ["a.lock"]
+    assert templates.all() == []
+
+
+def test_what_a_killed_process_left_goes_with_the_next_making(templates: Templates) -> None:
+    remains = templates.root / ".a-12345"
+    remains.mkdir(parents=True)
+    (remains / RAM).write_bytes(b"x")
+    (remains / META).write_bytes(b"x")
+    other = templates.root / ".b-12345"
+    other.mkdir()
+    assert templates.all() == []
+    templates.make("a", filler("a"))
+    assert not remains.exists() and other.exists()
+
+
+def test_a_damaged_one_is_removed_with_the_reason(templates: Templates, heard: list[Event]) -> None:
+    made = templates.make("a", filler("a"))
+    made.file(RAM).write_bytes(b"something else")
+    assert templates.find("a") is None
+    assert not made.directory.exists()
+    assert [event.name for event in heard] == ["template.removed"]
+    assert "it is damaged: " in heard[0].data["reason"] and "were saved" in heard[0].data["reason"]
+
+
+def test_the_longest_unused_go_first(templates: Templates, heard: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIG_TEMPLATES_GIB", str(3.5 * MIB / (1 << 30)))
+    for number, key in enumerate("abc"):
+        templates.make(key, filler(key))
+        os.utime(templates.root / key / META, (number + 1, number + 1))
+    found = templates.find("a")  # now "b" is the oldest
+    assert found is not None
+    templates.make("d", filler("d"))
+    assert {one.meta.key for one in templates.all()} == {"a", "c", "d"}
+    assert heard[-1].data["key"] == "b" and "took more than" in heard[-1].data["reason"]
+
+
+def test_one_that_is_larger_than_the_limit_is_kept_while_it_is_needed(
+    templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_TEMPLATES_GIB", "0")
+    templates.make("a", filler("a"))
+    templates.make("b", filler("b"))
+    assert [one.meta.key for one in templates.all()] == ["b"]
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "nan", "inf", "1e30"])
+def test_a_limit_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIG_TEMPLATES_GIB", value)
+    with pytest.raises(InputError, match="RIG_TEMPLATES_GIB="):
+        limit_bytes()
+
+
+def test_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RIG_TEMPLATES_GIB", raising=False)
+    assert limit_bytes() == DEFAULT_LIMIT
+    monkeypatch.setenv("RIG_TEMPLATES_GIB", "0.5")
+    assert limit_bytes() == 1 << 29
+
+
+def test_a_guest_that_cannot_be_saved_is_remembered(templates: Templates) -> None:
+    assert templates.gave_up("a") == ""
+    templates.give_up("a", "a device refuses")
+    assert templates.gave_up("a") == "a device refuses" and templates.gave_up("b") == ""
+    assert templates.forget_failures() == 1
+    assert templates.gave_up("a") == ""
+
+
+def test_each_fact_counts() -> None:
+    facts = {"image": "a", "clock": "wall"}
+    assert key_of(facts) == key_of({"clock": "wall", "image": "a"})
+    assert len({key_of(facts), key_of(facts | {"clock": "exact"}), key_of(facts | {"layer probes": "x"})}) == 3

@@ -1,0 +1,125 @@
+"""A machine's state saved and loaded: real QEMU on a disk that nothing boots from, and files with holes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rig.errors import GuestDied
+from rig.machine import Machine
+from rig.machine.launch import MemoryFile
+from rig.machine.migration import StateError, copy_sparse, extents, load_state, save_state
+from rig.machine.template import digest
+from rig.spec import Clock
+
+BLOCK = 1 << 16
+
+
+def saved(launch, place: Path, **keywords) -> None:
+    """A machine that ran for a moment, in `place`: ram and state."""
+    made = launch(memory_file=MemoryFile(place / "ram", shared=True), **keywords)
+    with Machine(made) as machine:
+        machine.resume()
+        machine.monitor.human("xp /1xw 0xb8000")
+        save_state(machine, place / "state", 60)
+        machine.stop(soft_seconds=30)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("clock", list(Clock))
+def test_what_was_saved_goes_on_in_two_others(launch, disk, place, clock) -> None:
+    saved(launch, place, clock=clock)
+    ram = digest(place / "ram")
+    for name in ("one", "two"):
+        directory = place / name
+        directory.mkdir()
+        made = launch(memory_file=MemoryFile(place / "ram"), incoming=True, clock=clock)
+        with Machine(replace(made, directory=directory)) as machine:
+            load_state(machine, place / "state", 60)
+            assert machine.monitor.execute("query-status")["status"] == "paused"
+            assert "EIP=0000fff0" not in machine.registers()  # not the reset vector: nothing was booted
+            machine.resume()
+            assert machine.monitor.execute("query-status")["status"] == "running"
+            machine.monitor.human("xp /1xw 0xb8000")
+    assert digest(place / "ram") == ram
+
+
+@pytest.mark.qemu
+def test_a_device_that_cannot_be_saved_is_named(launch, disk, place) -> None:
+    # QEMU's own NVMe controller says that it is unmigratable in every version.
+    nvme = ["-blockdev", "driver=null-co,size=1048576,read-zeroes=on,node-name=n", "-device", "nvme,serial=x,drive=n"]
+    with pytest.raises(StateError, match=r"could not save the machine: .*nvme"):
+        saved(launch, place, spec={"extra_args": nvme})
+
+
+@pytest.mark.qemu
+def test_a_state_that_is_none_is_told_in_qemus_words(launch, disk, place) -> None:
+    saved(launch, place)
+    (place / "state").write_bytes(b"no state" * 1000)
+    made = launch(memory_file=MemoryFile(place / "ram"), incoming=True)
+    with Machine(made) as machine, pytest.raises(StateError, match=r"could not load the machine's state: .*migration"):
+        load_state(machine, place / "state", 60)
+
+
+@pytest.mark.qemu
+def test_no_room_for_the_state(launch, disk, place) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    (place / "state").symlink_to("/dev/full")
+    with pytest.raises(StateError, match="could not save"):
+        saved(launch, place)
+
+
+@pytest.mark.qemu
+def test_qemu_killed_before_the_save(launch, disk, place) -> None:
+    made = launch(memory_file=MemoryFile(place / "ram", shared=True))
+    with Machine(made) as machine:
+        os.kill(machine.process.pid, signal.SIGKILL)
+        machine.process.wait(30)
+        with pytest.raises(GuestDied):
+            save_state(machine, place / "state", 30)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3)), max_size=8))
+def test_a_sparse_copy_is_the_same(tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[bool, int]]) -> None:
+    place = tmp_path_factory.mktemp("sparse")
+    with (place / "a").open("wb") as file:
+        at = 0
+        for data, blocks in parts:
+            if data:
+                file.seek(at)
+                file.write(os.urandom(blocks * BLOCK))
+            at += blocks * BLOCK
+        file.truncate(at)
+    copy_sparse(place / "a", place / "b")
+    assert (place / "a").read_bytes() == (place / "b").read_bytes()
+    assert digest(place / "a") == digest(place / "b")
+    assert (place / "b").stat().st_blocks <= (place / "a").stat().st_blocks
+
+
+def test_a_hole_costs_nothing_and_counts(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path, at in ((one, 0), (two, 1 << 30)):
+        with path.open("wb") as file:
+            file.seek(at)
+            file.write(b"x" * BLOCK)
+            file.truncate(1 << 31)
+    with two.open("rb") as file:
+        assert extents(file.fileno(), 1 << 31) == [(1 << 30, (1 << 30) + BLOCK)]
+    assert digest(one) != digest(two)
+
+
+def test_a_copy_that_fails_leaves_no_part(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        copy_sparse(tmp_path / "absent", tmp_path / "b")
+    (tmp_path / "a").write_bytes(b"x" * BLOCK)
+    (tmp_path / "b").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="space"):
+        copy_sparse(tmp_path / "a", tmp_path / "b")
+    assert not (tmp_path / "b").is_symlink()
