@@ -129,15 +129,17 @@ CASE(contents_arrive_whole)
 CASE(nothing_written_past_the_message)
 {
     enum { SIZE = 9, GUARD = 32, SEGMENT = 8 };
-    int id = queue_make();
-    CHECK_OK(queue_send(id, 1, SIZE, 'm', 0));
-    struct message got;
-    memset(&got, 0x5a, sizeof got);
-    CHECK_EQ_INT(rig_msgrcv(id, &got, SIZE, 0, IPC_NOWAIT), SIZE);
-    int last = SIZE;
-    for (int i = SIZE; i < SIZE + GUARD; i++)
-        if (got.text[i] != 0x5a)
-            last = i + 1;
+    static const size_t rooms[] = {SIZE, SIZE + GUARD};
+    int id = queue_make(), last = SIZE;
+    for (size_t room = 0; room < RIG_COUNT(rooms); room++) {
+        struct message got;
+        memset(&got, 0x5a, sizeof got);
+        CHECK_OK(queue_send(id, 1, SIZE, 'm', 0));
+        CHECK_EQ_INT(rig_msgrcv(id, &got, rooms[room], 0, IPC_NOWAIT), SIZE);
+        for (int i = SIZE; i < SIZE + GUARD; i++)
+            if (got.text[i] != 0x5a && i >= last)
+                last = i + 1;
+    }
     if (ipc_darwin_major() != 0 && ipc_darwin_major() <= 20)
         CHECK_LE_INT(last, (SIZE + SEGMENT - 1) / SEGMENT * SEGMENT);
     else
