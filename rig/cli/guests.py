@@ -20,9 +20,10 @@ from rig.console.text import last_lines
 from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError, TransportError, TransportTimeout
 from rig.events import Event, Events
-from rig.guest import GuestOptions, boot_guest
+from rig.guest import GuestOptions
 from rig.guest.registry import Registry, RunningGuest
 from rig.guest.ssh import SshTransport
+from rig.guest.warm import ready_guest
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
@@ -52,6 +53,10 @@ def _progress(console: Console) -> Events:
                 _say(console, f"accelerator {data['accel']}: {data['reason']}")
             case "accel.failed":
                 _say(console, f"accelerator {data['accel']} failed: {data['reason']}")
+            case "template.make.started":
+                _say(console, "no warm template of this kind yet: one is made of a first boot")
+            case "template.removed" | "template.unused":
+                _say(console, f"warm template not used: {data['reason']}")
             case "boot.stage" if data["seen"]:
                 _say(console, f"  {data['seconds']:6.1f} s  {data['stage']}")
 
@@ -69,6 +74,7 @@ def up(
     cpus: Annotated[int | None, typer.Option(min=1, help="Virtual CPUs.")] = None,
     time_factor: Annotated[float | None, typer.Option(min=0.001, help="Scale of every deadline.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
+    cold: Annotated[bool, typer.Option("--cold", help="Boot; use no warm template.")] = False,
 ) -> None:
     """Boot a guest and leave it running."""
     console = Console()
@@ -86,9 +92,11 @@ def up(
             cpus=cpus,
             time_factor=time_factor,
             detached=True,
+            cold=cold,
         )
-        guest = boot_guest(stored, options, _progress(console))
+        guest = ready_guest(stored, options, _progress(console))
         try:
+            guest.set_clock()
             one = registry.add(chosen, guest)
         except BaseException:
             guest.close()

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": ("rig.cli.doctor", "doctor", "Look at this machine."),
     "schema": ("rig.cli.schema", "schema", "Print a JSON Schema."),
     "images": ("rig.cli.images", "app", "Guest images: list, fetch, import, build, verify, remove."),
+    "templates": ("rig.cli.templates", "app", "Warm templates that guests are restored from: list, remove."),
     "probes": ("rig.cli.probes", "app", "Probes: list, show, compile, check."),
     "report": ("rig.cli.report", "app", "Look at a run again: as a page, in the terminal, from its events."),
 }

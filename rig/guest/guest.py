@@ -33,6 +33,7 @@ from rig.spec import Accel, GuestOS
 PANIC_GRACE = 2.0
 """Seconds granted to a panic to print its last line."""
 _PING_SECONDS = 5.0
+_CONSOLE_SECONDS = 20.0
 _END_GRACE = 0.5
 """A QEMU that dies closes its sockets a moment before it can be seen to have ended."""
 
@@ -109,7 +110,7 @@ class Guest:
         with self._told_apart() as way_in:
             scaled = None if idle is None else idle * self.factor
             return way_in.run(
-                self._set_clock() + command,
+                self._clock_line() + command,
                 self.deadline(seconds),
                 stdin=stdin,
                 on_output=on_output,
@@ -117,15 +118,27 @@ class Guest:
                 lost=self._is_lost,
             )
 
-    def _set_clock(self) -> str:
+    def set_clock(self) -> None:
+        """Give a restored guest the right date now, where it has a way to be told; else its first command does.
+
+        Raises as `run` does, and `TransportError` when the console's shell does not answer.
+        """
+        if self.clock_is_stale and self.transport is not None:
+            self.run(":")
+        elif self.clock_is_stale and self.stored.spec.login.kind != "none":
+            self.clock_is_stale = False
+            shell, deadline = self.shell(), self.deadline(_CONSOLE_SECONDS)
+            shell.log_in(deadline)
+            for form in _dates():
+                if shell.run(f"date -u {form}", deadline).status == 0:
+                    break
+
+    def _clock_line(self) -> str:
         """What goes before the first command in a restored guest: a line that sets its date."""
         if not self.clock_is_stale:
             return ""
         self.clock_is_stale = False
-        now = int(time.time())
-        # BusyBox and toybox take seconds, BSD and GNU the other form; only root may, any other user keeps the old date.
-        form = time.strftime("%m%d%H%M%Y.%S", time.gmtime(now))
-        return f"{{ date -u @{now} || date -u {form}; }} >/dev/null 2>&1\n"
+        return "{ " + " || ".join(f"date -u {form}" for form in _dates()) + "; } >/dev/null 2>&1\n"
 
     def push(self, source: Path, destination: str, *, seconds: float = 120.0) -> None:
         """Put a file or a directory's content into the guest. Raises as `run` does."""
@@ -237,3 +250,9 @@ class Guest:
         self.console.close()
         self.machine.leave()
         self._resources.pop_all()
+
+
+def _dates() -> tuple[str, str]:
+    """Now, as BusyBox and toybox take it, and as BSD and GNU do. Only root may set it; others keep the old date."""
+    now = int(time.time())
+    return f"@{now}", time.strftime("%m%d%H%M%Y.%S", time.gmtime(now))

@@ -221,13 +221,16 @@ class Booted:
     def __init__(self, start: Sleepers, **options: Any) -> None:
         self.options = options
         self.one = start("fresh", pid=0)
-        self.left = self.closed = False
+        self.left = self.closed = self.on_time = False
         process = SimpleNamespace(pid=start.processes[-1].pid)
         launch = SimpleNamespace(directory=self.one.directory, logs=options["logs"])
         self.machine = SimpleNamespace(process=process, launch=launch)
         self.stored = options["stored"]
         self.transport = None
         self.accel, self.factor = options["accel"], 5.0
+
+    def set_clock(self) -> None:
+        self.on_time = True
 
     def leave(self) -> None:
         self.left = True
@@ -251,7 +254,7 @@ def boots(start: Sleepers, monkeypatch: pytest.MonkeyPatch) -> list[Booted]:
         return found[-1]
 
     monkeypatch.setattr(guests, "Store", Store)
-    monkeypatch.setattr(guests, "boot_guest", boot)
+    monkeypatch.setattr(guests, "ready_guest", boot)
     return found
 
 
@@ -263,11 +266,17 @@ def test_up_leaves_a_guest_that_is_listed(rig: Rig, boots: list[Booted], home: P
     assert "reference runs:" in answer.out
     (one,) = boots
     options = one.options
-    assert (one.left, one.closed, options["detached"]) == (True, False, True)
+    assert (one.left, one.closed, one.on_time, options["detached"]) == (True, False, True, True)
+    assert options["cold"] is False
     assert (options["accel"], options["clock"], options["network"]) == (Accel.TCG, Clock.EXACT, Network.OPEN)
     assert (options["memory"], options["ssh_port"]) == (300, 2022)
     assert options["logs"].parent == home / "state" / "logs"
     assert [guest.name for guest in Registry().all()] == ["reference"]
+
+
+def test_up_cold(rig: Rig, boots: list[Booted]) -> None:
+    assert rig("up", "--cold").code == 0
+    assert boots[0].options["cold"] is True
 
 
 def test_up_refuses_a_name_that_is_taken(rig: Rig, boots: list[Booted], start: Sleepers) -> None:
@@ -284,7 +293,7 @@ def test_up_that_fails_shows_the_console_and_leaves_nothing(
     def fail(*_: object) -> None:
         raise BootError("boot stage 'kernel' was not reached", evidence=Evidence(console="No bootable device."))
 
-    monkeypatch.setattr(guests, "boot_guest", fail)
+    monkeypatch.setattr(guests, "ready_guest", fail)
     answer = rig("up")
     assert answer.code == 2
     assert "boot stage 'kernel' was not reached" in answer.err
