@@ -10,10 +10,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 from rig.cli.relay import relay
 from rig.console.text import last_lines
@@ -116,12 +117,20 @@ def _new_logs(name: str) -> Path:
         raise HostError(f"{parent}: {fault.strerror}", hint="Check the path and its rights.") from fault
 
 
+class GuestFirst(TyperCommand):
+    """A command that takes a guest and more: where the dashes come first, the guest is the only one that runs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """An empty name stands for the guest that was left out."""
+        return super().parse_args(ctx, ["--", "", *args[1:]] if args[:1] == ["--"] else args)
+
+
 def ssh(
     name: Name = None,
     command: Annotated[list[str] | None, typer.Argument(help="Command to run there; a shell without one.")] = None,
 ) -> None:
     """Open a shell in a guest, or run a command there: `rig ssh GUEST -- uname -a`. Its exit status is kept."""
-    with _transport(Registry().get(name)) as transport:
+    with _transport(Registry().get(name or None)) as transport:
         if command:
             words = command[0] if len(command) == 1 else shlex.join(command)
             answer = transport.run(
@@ -131,6 +140,9 @@ def ssh(
         typer.echo("Ctrl-] leaves.", err=True)
         with transport.shell(Deadline.after(_REACH_SECONDS)) as channel:
             relay(channel)
+
+
+ssh.command_class = GuestFirst  # type: ignore[attr-defined]  # rig.cli.lazy reads it
 
 
 @contextlib.contextmanager

@@ -70,5 +70,5 @@ def _command(name: str, found: Any) -> Any:
         command.name = name
         return command
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(found)
+    alone.command(name, cls=getattr(found, "command_class", None))(found)
     return typer.main.get_command(alone)

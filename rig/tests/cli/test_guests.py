@@ -110,6 +110,10 @@ def test_ssh_runs_a_command(rig: Rig, reachable: RunningGuest) -> None:
     assert rig("ssh", "one", "--", "printf", "%s|", "two words", "$HOME").out == "two words|$HOME|"
 
 
+def test_ssh_to_the_only_guest(rig: Rig, reachable: RunningGuest) -> None:
+    assert rig("ssh", "--", "echo", "one").out == "one\n"
+
+
 def test_ssh_to_a_guest_that_does_not_answer(
     rig: Rig, reachable: RunningGuest, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +126,7 @@ def test_ssh_to_a_guest_that_does_not_answer(
 
 
 def test_ssh_without_ssh_or_guest(rig: Rig, start: Sleepers) -> None:
-    answer = rig("ssh", "--", "nobody", "true")
+    answer = rig("ssh", "nobody", "--", "true")
     assert (answer.code, answer.out) == (2, "")
     assert "no guest 'nobody' runs" in answer.err
     start("one")
