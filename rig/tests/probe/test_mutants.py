@@ -9,6 +9,7 @@ import yaml
 
 from rig import paths
 from rig.errors import GuestDied, HostError, InputError, ManifestError
+from rig.probe.cache import Cache
 from rig.probe.manifest import ProbeManifest, load_manifest, load_manifests
 from rig.probe.mutant_runs import Found, HostPlace, OnBytes, ProbeMutants, run_mutants
 from rig.probe.mutants import MutantFile, build_mutants, choose, load_mutants, mutants_dir
@@ -142,10 +143,10 @@ def test_choosing(tmp_path: Path) -> None:
         assert hint in caught.value.hint
 
 
-def test_mutants_are_killed_or_not(tmp_path: Path) -> None:
+def test_mutants_are_killed_or_not(tmp_path: Path, cache: Cache) -> None:
     """The whole of it, with a compiler: through the probe's own calls and through a file of the harness."""
     file = tiny(tmp_path)
-    place = HostPlace(build_mutants([file], Target.LINUX), 1)
+    place = HostPlace(build_mutants([file], Target.LINUX, cache=cache), 1)
     (report,) = run_mutants([file], place, choose([file], []), jobs=2)
     found = {verdict.mutant.name: (verdict.found, verdict.case) for verdict in report.verdicts}
     assert found == {
@@ -270,8 +271,12 @@ def test_a_guest_that_falls_with_a_mutant_has_noticed_it(tmp_path: Path) -> None
     def answer(names: list[str], mutant: str, start: int) -> bytes | Exception:
         return GuestDied("the guest's QEMU ended") if mutant else passing(names, mutant, start)
 
-    _, found, case = judged(tmp_path, answer)
-    assert (found, case) == (Found.KILLED, "reads_what_was_written")
+    file = tiny(tmp_path)
+    probe = ProbeMutants(file, ScriptedPlace(answer))
+    probe.learn()
+    verdict = probe.judge(file.mutants[0])
+    assert (verdict.found, verdict.case) == (Found.KILLED, "reads_what_was_written")
+    assert verdict.how == "the guest's QEMU ended"
 
 
 def test_without_a_passing_case_nothing_can_be_judged(tmp_path: Path) -> None:
