@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from rig.probe import manifest, sources
+from rig.probe.expect import Expected
+from rig.spec import GuestOS
 
 PROBES = Path(__file__).parent / "probes"
 MANIFESTS = sorted(PROBES.glob("*/*.yaml"))
@@ -42,9 +44,9 @@ def test_deadlines_agree(path: Path) -> None:
 def test_one_sided_cases_are_expected_so(path: Path) -> None:
     spec = manifest.load_manifest(path)
     for name, options in declared(spec).items():
-        expect = spec.cases[name].expect
-        assert (".linux_only" in options) <= (expect.darwin is manifest.Expected.UNSUPPORTED), name
-        assert (".darwin_only" in options) <= (expect.linux is manifest.Expected.UNSUPPORTED), name
+        case, never = spec.cases[name], {Expected.UNSUPPORTED}
+        assert (".linux_only" in options) <= (case.expectation(GuestOS.DARWIN).values == never), name
+        assert (".darwin_only" in options) <= (case.expectation(GuestOS.LINUX).values == never), name
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)

@@ -15,6 +15,7 @@ from rig.probe.libsystem import Symbols
 from rig.probe.manifest import ProbeManifest, compare
 from rig.probe.sources import case_places, declared, listed_names, unclaimed
 from rig.probe.toolchain import Say, Target, build
+from rig.spec.image import GuestOS
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ def _disagreements(manifest: ProbeManifest, executable: Path | None) -> Iterator
         wanted = (manifest.probe, manifest.version)
         yield f"{manifest.path}: says {' version '.join(wanted)}, PROBE() in the C says {' version '.join(said)}"
     try:
-        # Where the probe cannot run, the C is read instead: the same answer, unless a macro makes cases.
-        compare(manifest, listed_names(executable) if executable and _runs_here() else list(case_places(manifest)))
+        # Where the probe's own C cannot run, it is read instead: the same answer, unless a macro makes cases.
+        runs = executable is not None and _runs_here() and manifest.made_for(GuestOS.LINUX)
+        compare(manifest, listed_names(executable) if executable and runs else list(case_places(manifest)))
     except ManifestError as fault:
         yield fault.message
 

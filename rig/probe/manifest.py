@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_
 
 from rig import paths
 from rig.errors import InputError, ManifestError, SpecError
+from rig.probe.expect import Expectation, Expectations, Expected
 from rig.spec.base import Spec
 from rig.spec.image import GuestOS
 from rig.spec.loader import load_spec
@@ -25,35 +26,12 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 Sentence = Annotated[str, Field(min_length=1)]
 
 
-class Expected(StrEnum):
-    """What a case is expected to end with. The words are those of the stream's outcomes."""
-
-    PASS = "pass"  # noqa: S105
-    UNSUPPORTED = "unsupported"
-    """The OS has no such thing and says so."""
-    FAIL = "fail"
-    """A known fault of the OS."""
-    SKIP = "skip"
-    """It cannot be judged there."""
-
-
 class CaseKind(StrEnum):
     """functional: judged by checks. timing: gives metrics. fact: measures something that is reported, not judged."""
 
     FUNCTIONAL = "functional"
     TIMING = "timing"
     FACT = "fact"
-
-
-class Expectations(Spec):
-    """One expectation for each OS, both always given.
-
-    Whoever needs an expectation asks `CaseSpec.expected`: when one release of an OS must differ from another, a value
-    here becomes a mapping of releases and that method takes the release, and no caller that has none changes.
-    """
-
-    linux: Expected
-    darwin: Expected
 
 
 class CaseSpec(Spec):
@@ -75,15 +53,19 @@ class CaseSpec(Spec):
     def _say_why(self) -> Self:
         if self.expect is None:
             return self
-        others = [os.value for os in GuestOS if self.expected(os) is not Expected.PASS]
+        others = [os.value for os in GuestOS if self.expectation(os).values != {Expected.PASS}]
         if others and not self.reason.strip():
             raise ValueError(f"expects other than pass on {' and '.join(others)}, so `reason` must say why")
         return self
 
-    def expected(self, os: GuestOS) -> Expected:
-        """What this case is expected to end with on `os`."""
+    def expectation(self, os: GuestOS) -> Expectation:
+        """What this case is expected to end with on `os`, release by release."""
         assert self.expect is not None  # its probe has seen to that
-        return self.expect.linux if os is GuestOS.LINUX else self.expect.darwin
+        return self.expect.of(os)
+
+    def expected(self, os: GuestOS, release: str | None = None) -> Expected:
+        """The same for one release, as its kernel names it (`20.5.0`); None: not known, which counts as the newest."""
+        return self.expectation(os).at(release)
 
 
 class Only(Spec):
@@ -134,19 +116,23 @@ class ProbeManifest(Spec):
             if silent := [name for name, case in self.cases.items() if case.expect is None]:
                 raise ValueError(f"cases without `expect`: {', '.join(silent)} (a probe with `only` may leave it out)")
             return self
-        usual = Expectations(
-            **{os.value: Expected.PASS if os is self.only.os else Expected.UNSUPPORTED for os in GuestOS}
-        )
+        usual = Expectations.for_only(self.only.os)
         for name, case in self.cases.items():
             if case.expect is None:
                 self.cases[name] = case.model_copy(update={"expect": usual, "reason": case.reason or self.only.reason})
-            elif any(case.expected(os) is not Expected.UNSUPPORTED for os in GuestOS if os is not self.only.os):
+            elif any(case.expectation(os).values != {Expected.UNSUPPORTED} for os in GuestOS if not self.made_for(os)):
                 raise ValueError(f"case {name}: is for {self.only.os} alone (`only`), so unsupported elsewhere")
         return self
 
     def made_for(self, os: GuestOS) -> bool:
         """Whether the probe's own C is compiled for `os`; if not, its cases only say that they are unsupported."""
         return self.only is None or self.only.os is os
+
+    def reason(self, case: str, os: GuestOS) -> str:
+        """Why the expectation of a case is not a pass on `os`."""
+        if self.only is not None and not self.made_for(os):
+            return self.only.reason
+        return self.cases[case].reason
 
     @property
     def path(self) -> Path:
@@ -172,7 +158,7 @@ class ProbeManifest(Spec):
     def systems(self) -> tuple[GuestOS, ...]:
         """Those on which at least one case is expected to do something."""
         idle = {Expected.UNSUPPORTED, Expected.SKIP}
-        return tuple(os for os in GuestOS if any(case.expected(os) not in idle for case in self.cases.values()))
+        return tuple(os for os in GuestOS if any(case.expectation(os).values - idle for case in self.cases.values()))
 
 
 def load_manifest(path: Path) -> ProbeManifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -79,10 +78,17 @@ def declared(manifest: ProbeManifest) -> tuple[str, str] | None:
 def absent_source(manifest: ProbeManifest) -> str:
     """The C of a probe for an OS that has nothing of what it tests: every case says so."""
     assert manifest.only is not None
-    why = json.dumps(manifest.only.reason)  # ASCII, quotes escaped: a C string, too
-    only = f".{manifest.only.os.value}_only = true"
-    cases = (f"CASE({name}, {only}, .why = {why}) {{}}" for name in manifest.cases)
+    only = f".{manifest.only.os.value}_only = true, .why = {_c_string(manifest.only.reason)}"
+    cases = (f"CASE({name}, {only}) {{}}" for name in manifest.cases)
     return "\n".join(['#include "rig.h"', f'PROBE("{manifest.probe}", "{manifest.version}");', *cases, ""])
+
+
+def _c_string(text: str) -> str:
+    """A literal of these bytes in UTF-8. In octal, which ends after three digits, is what is not plain ASCII."""
+    plain = (
+        chr(byte) if 0x20 <= byte < 0x7F and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode()
+    )
+    return f'"{"".join(plain)}"'
 
 
 def unclaimed(manifests: Iterable[ProbeManifest]) -> list[Path]:

@@ -129,7 +129,8 @@ class CaseRunner:
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
         todo = [one for one in dict.fromkeys(wanted) if one not in book.answers and one not in book.lacking]
         self._keeper.events.emit("probe.started", probe=manifest.probe, cases=len(todo), guest=self._keeper.id)
-        book.run = ProbeRun(guest, self._keeper.id, manifest, todo, directory, self._keeper.settings.batches)
+        keeper = self._keeper
+        book.run = ProbeRun(guest, keeper.id, manifest, todo, directory, keeper.settings.batches, keeper.release)
         book.asked = set()
         return None
 
@@ -210,7 +211,7 @@ class CaseRunner:
         """A result that no probe told."""
         record = self._keeper.record
         return CaseResult(
-            **case_facts(manifest, name, self._keeper.stored.spec.os),
+            **case_facts(manifest, name, self._keeper.stored.spec.os, self._keeper.release),
             outcome=outcome,
             reason=reason,
             guest=record.id if record is not None and record.id == self._keeper.id else None,

@@ -41,6 +41,7 @@ class GuestKeeper:
         self._on_guest = on_guest
         self._guest: Guest | None = None
         self._user = ""
+        self._release = ""
         self._count = 0
         self._failures = 0
         self.ever_ready = False
@@ -52,6 +53,11 @@ class GuestKeeper:
     def id(self) -> str:
         """The present guest's name in the record: the worker, and which of its guests in order."""
         return f"{self._worker}-{self._count}"
+
+    @property
+    def release(self) -> str | None:
+        """The kernel's: as a probe was told it in any guest of this image, else as the image's entry has it."""
+        return self._release or self.stored.spec.release
 
     def get(self, user: str = "") -> Guest:
         """A live guest for `user`: a probe's name, or nothing for a test that may do with it what it likes.
@@ -141,6 +147,7 @@ class GuestKeeper:
 
     def note_hello(self, hello: Hello) -> None:
         """Keep what the guest says of itself, once."""
+        self._release = hello.release
         if self.record is None or self.record.facts is not None:
             return
         facts = GuestFacts(

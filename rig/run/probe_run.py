@@ -64,7 +64,14 @@ class ProbeRun:
     """Runs `names` of one probe, in a thread."""
 
     def __init__(
-        self, guest: Guest, guest_id: str, manifest: ProbeManifest, names: Sequence[str], directory: str, batches: int
+        self,
+        guest: Guest,
+        guest_id: str,
+        manifest: ProbeManifest,
+        names: Sequence[str],
+        directory: str,
+        batches: int,
+        release: str | None = None,
     ) -> None:
         self.names = list(names)
         self.guest_id = guest_id
@@ -75,6 +82,7 @@ class ProbeRun:
         """An early end after all cases had ended: whoever was handed out last pays for it."""
         self._guest = guest
         self._manifest = manifest
+        self._known_release = release
         self._command = probe_command(manifest, names, directory, guest.factor, batches)
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._told: dict[str, _Told] = {}
@@ -143,6 +151,11 @@ class ProbeRun:
                 return
 
     @property
+    def release(self) -> str | None:
+        """The kernel's: as this start said it, else as it was known before."""
+        return self.story.hello.release if self.story.hello is not None else self._known_release
+
+    @property
     def over(self) -> bool:
         """Whether the start has ended and all it told is taken in."""
         return self._over
@@ -207,7 +220,7 @@ class ProbeRun:
             told.notes.append(f"{told.left_out} more checks, notes or metrics were left out")
         disagreement = self._disagreement()
         return CaseResult(
-            **case_facts(self._manifest, name, self._guest.os),
+            **case_facts(self._manifest, name, self._guest.os, self.release),
             outcome=Outcome.ERROR if disagreement else outcome,
             reason=disagreement or reason,
             via=end.via if end else None,
@@ -266,10 +279,10 @@ def probe_command(manifest: ProbeManifest, names: Sequence[str], directory: str,
     return f"cd {shlex.quote(directory)} && ./{shlex.join([manifest.probe, *options])}"
 
 
-def case_facts(manifest: ProbeManifest, name: str, os: GuestOS) -> dict[str, Any]:
-    """What a result takes over from the manifest; the expectation is that of the guest's OS."""
+def case_facts(manifest: ProbeManifest, name: str, os: GuestOS, release: str | None) -> dict[str, Any]:
+    """What a result takes over from the manifest; the expectation is that of the guest's OS and kernel release."""
     spec = manifest.cases[name]
-    expected = Outcome(str(spec.expected(os)))
+    expected = Outcome(str(spec.expected(os, release)))
     return {
         "probe": manifest.probe,
         "probe_version": str(manifest.version),
@@ -279,7 +292,7 @@ def case_facts(manifest: ProbeManifest, name: str, os: GuestOS) -> dict[str, Any
         "source": spec.source,
         "kind": str(spec.kind),
         "expected": expected,
-        "expected_reason": spec.reason if expected is not Outcome.PASS else "",
+        "expected_reason": manifest.reason(name, os) if expected is not Outcome.PASS else "",
     }
 
 

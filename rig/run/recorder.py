@@ -180,9 +180,15 @@ class Recorder:
         if case_id is None:
             return
         probe, _, name = case_id.partition(".")
-        facts = case_facts(self._manifests[probe], name, self._os)
+        facts = case_facts(self._manifests[probe], name, self._os, self._release)
         reason = "the pytest worker that ran this case crashed"
         self._write(lambda: self._add_case(CaseResult(**facts, outcome=Outcome.ERROR, reason=reason)))
+
+    @property
+    def _release(self) -> str | None:
+        """The guests' kernel's, as a probe was told it, else as the image's entry has it."""
+        record = self.run.record
+        return next((guest.facts.release for guest in record.guests if guest.facts), record.image.release)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

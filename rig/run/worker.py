@@ -111,7 +111,7 @@ class Worker:
 
     def error(self, manifest: ProbeManifest, name: str, reason: str) -> CaseResult:
         """The result of a case that never got to a guest."""
-        facts = case_facts(manifest, name, self.stored.spec.os)
+        facts = case_facts(manifest, name, self.stored.spec.os, self.keeper.release)
         return CaseResult(**facts, outcome=Outcome.ERROR, reason=reason)
 
     def close(self) -> None:

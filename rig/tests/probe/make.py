@@ -1,4 +1,4 @@
-"""Small probes for tests, and a harness of a few lines for them: it knows --list, no more."""
+"""Small probes for tests, and a harness of a few lines for them: it knows --list and why a case is not run, no more."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from rig import paths
 from rig.probe.manifest import ProbeManifest, load_manifests
 
 _RIG_H = """\
-struct rig_case { const char *name; void (*run)(void); struct rig_case *next; };
+#include <stdbool.h>
+struct rig_case {
+    const char *name; void (*run)(void); struct rig_case *next; bool darwin_only, linux_only; const char *why;
+};
 extern const char *const rig_probe_name;
 void rig_add_case(struct rig_case *c);
 const char *rig_harness_file(void);
 static inline const char *rig_header_file(void) { return __FILE__; }
 #define PROBE(name, version) const char *const rig_probe_name = name
-#define CASE(n) static void case_##n(void); \\
-    static struct rig_case rig_##n = {#n, case_##n, 0}; \\
+#define CASE(n, ...) static void case_##n(void); \\
+    static struct rig_case rig_##n = {.name = #n, .run = case_##n, __VA_ARGS__}; \\
     __attribute__((constructor)) static void add_##n(void) { rig_add_case(&rig_##n); } \\
     static void case_##n(void)
 """
@@ -34,6 +37,8 @@ int main(int argc, char **argv)
     for (struct rig_case *c = first; c; c = c->next) {
         if (argc > 1 && strcmp(argv[1], "--list") == 0)
             puts(c->name);
+        else if (c->why)
+            printf("%s: %s\\n", c->name, c->why);
         else
             c->run();
     }
@@ -57,6 +62,16 @@ CASE(second_case)
 def case(**more: Any) -> dict[str, Any]:
     """A manifest's entry for one case."""
     return {"what": "what it does", "source": "POSIX", "expect": {"linux": "pass", "darwin": "pass"}, **more}
+
+
+def bare(**more: Any) -> dict[str, Any]:
+    """The same without `expect`, for a probe with `only`."""
+    return {"what": "what it does", "source": "POSIX", **more}
+
+
+def only_darwin(reason: str, **cases: dict[str, Any]) -> dict[str, Any]:
+    """Parts of the manifest of a probe that Darwin alone can have; the cases of PIPE_C without others."""
+    return {"only": {"os": "darwin", "reason": reason}, "cases": cases or {"first_case": bare(), "second_case": bare()}}
 
 
 def manifest(probe: str = "pipe", **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rig.probe.cache import Cache
 from rig.probe.checkup import Checkup, checkup
 from rig.probe.libsystem import Symbols
 from rig.probe.toolchain import Target, build
-from rig.tests.probe.make import PIPE_C, Workshop, case
+from rig.tests.probe.make import PIPE_C, Workshop, bare, case, only_darwin
 
 
 def looked_at(workshop: Workshop, cache: Cache, symbols: Symbols | None = None) -> Checkup:
@@ -49,6 +49,13 @@ def test_cases_are_asked_of_the_program_where_it_runs_and_read_from_the_c_elsewh
     assert looked_at(workshop, cache).faults == ()
     monkeypatch.setattr(room, "_runs_here", lambda: False)
     assert any("no case 'other_twin'" in fault for fault in looked_at(workshop, cache).faults)
+
+
+def test_the_c_of_a_probe_that_does_not_run_here_is_read(workshop: Workshop, cache: Cache) -> None:
+    workshop.probe(**only_darwin("Linux has none", first_case=bare(), third_case=bare()))
+    text = "\n".join(looked_at(workshop, cache).faults)
+    assert "the probe has no case 'third_case', which the manifest names" in text
+    assert "says nothing of case 'second_case'" in text
 
 
 def test_both_targets_are_built_at_once(workshop: Workshop, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from rig.errors import InputError, ManifestError, SpecError
-from rig.probe.manifest import Expected, compare, find_case, load_manifests, select
+from rig.probe.expect import Expected
+from rig.probe.manifest import compare, find_case, load_manifests, select
 from rig.spec.image import GuestOS
 from rig.tests.probe.make import Workshop, case
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rig.errors import ManifestError
-from rig.probe.sources import case_places, check_named, declared, listed_names, read_closure, unclaimed
-from rig.tests.probe.make import Workshop
+from rig.probe.sources import absent_source, case_places, check_named, declared, listed_names, read_closure, unclaimed
+from rig.tests.probe.make import Workshop, only_darwin
 
 
 def test_what_a_file_includes_in_quotes_is_followed_however_deep(tmp_path: Path) -> None:
@@ -68,3 +68,15 @@ def test_listed_names_come_in_the_probes_order(tmp_path: Path) -> None:
     probe.write_text('#!/bin/sh\n[ "$1" = --list ] && printf "b\\na\\n"\n')
     probe.chmod(0o755)
     assert listed_names(probe) == ["b", "a"]
+
+
+def test_the_stand_in_of_a_probe_has_its_cases_and_the_reason_byte_by_byte(workshop: Workshop) -> None:
+    reason = 'Linux has "no" \\ such\tthing ??/ \x01\N{EN DASH}1'
+    workshop.probe(version=3, **only_darwin(reason))
+    why = r'"Linux has \042no\042 \134 such\011thing \077\077/ \001\342\200\2231"'
+    assert absent_source(workshop.load()[0]).splitlines() == [
+        '#include "rig.h"',
+        'PROBE("pipe", "3");',
+        f"CASE(first_case, .darwin_only = true, .why = {why}) {{}}",
+        f"CASE(second_case, .darwin_only = true, .why = {why}) {{}}",
+    ]

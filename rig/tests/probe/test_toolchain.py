@@ -19,7 +19,7 @@ from rig.probe.cache import Cache
 from rig.probe.sources import listed_names
 from rig.probe.toolchain import Target, build
 from rig.spec.image import GuestOS
-from rig.tests.probe.make import PIPE_C, Workshop
+from rig.tests.probe.make import PIPE_C, Workshop, only_darwin
 
 
 def made(workshop: Workshop, cache: Cache, target: Target = Target.LINUX, say: Any = lambda _: None) -> dict[str, Path]:
@@ -62,6 +62,39 @@ def test_a_probe_is_compiled_linked_with_the_harness_and_runs(workshop: Workshop
 def test_for_darwin_it_is_a_mach_o_file(workshop: Workshop, cache: Cache) -> None:
     workshop.probe()
     assert made(workshop, cache, Target.DARWIN)["pipe"].read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
+
+
+REASON = 'Linux has no "Mach" ports \\ \N{EN DASH} nor names'
+MACH_C = PIPE_C.replace("#include <stdio.h>", "#include <stdio.h>\n#include <mach/mach.h>")
+
+
+def test_a_probe_for_darwin_alone_says_on_linux_what_is_missing_there(workshop: Workshop, cache: Cache) -> None:
+    workshop.probe(c=MACH_C, **only_darwin(REASON))
+    path = made(workshop, cache)["pipe"]
+    assert listed_names(path) == ["first_case", "second_case"]
+    said = subprocess.run([path], capture_output=True, check=True).stdout.decode()
+    assert said == f"first_case: {REASON}\nsecond_case: {REASON}\n"
+    assert made(workshop, cache, Target.DARWIN)["pipe"].read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
+
+
+def test_its_own_c_is_not_what_it_is_made_of_elsewhere(workshop: Workshop, cache: Cache, calls: Calls) -> None:
+    workshop.probe(c=MACH_C, **only_darwin(REASON))
+    linux, darwin = made(workshop, cache), made(workshop, cache, Target.DARWIN)
+    workshop.probe(c=MACH_C + "int changed(void);\n", **only_darwin(REASON))
+    calls.names.clear()
+    assert made(workshop, cache) == linux
+    assert calls.names == []
+    assert made(workshop, cache, Target.DARWIN) != darwin
+    workshop.probe(c=MACH_C, **only_darwin("another"))
+    assert made(workshop, cache) != linux
+    assert made(workshop, cache, Target.DARWIN) == darwin
+
+
+def test_a_fault_in_its_c_is_told_where_it_is_compiled(workshop: Workshop, cache: Cache) -> None:
+    workshop.probe(c=MACH_C + "int broken(void) { return x; }\n", **only_darwin(REASON))
+    made(workshop, cache)
+    with pytest.raises(ToolchainError, match="undeclared identifier 'x'"):
+        made(workshop, cache, Target.DARWIN)
 
 
 def test_what_is_there_is_not_compiled_again(workshop: Workshop, cache: Cache, calls: Calls) -> None:

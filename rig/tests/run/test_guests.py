@@ -10,10 +10,11 @@ import pytest
 
 from rig.errors import BootError, HostError, PanicError
 from rig.events import Event, Events
+from rig.probe.protocol import Hello, StreamReader
 from rig.result import GuestRecord
 from rig.run.guests import BOOT_TRIES, GuestKeeper
 from rig.run.settings import RunSettings
-from rig.tests.run.fakes import EVIDENCE, STORED, World, installed
+from rig.tests.run.fakes import EVIDENCE, STORED, World, hello, installed
 
 DEATH = PanicError("the guest's kernel panicked: test", evidence=EVIDENCE)
 
@@ -48,6 +49,19 @@ def test_a_guest_is_booted_when_asked_for_and_kept(world: World, keeper: GuestKe
     assert world.booted == 1
     assert (keeper.id, [record.id for record in told]) == ("gw1-1", ["gw1-1"])
     assert told[0].boot_seconds == 1.0
+
+
+def test_the_kernels_release_is_the_images_until_a_probe_was_told_it(keeper: GuestKeeper) -> None:
+    assert keeper.release == STORED.spec.release
+    keeper.get()
+    (said,) = StreamReader().feed(hello(["a"]))
+    assert isinstance(said, Hello)
+    keeper.note_hello(said)
+    assert keeper.release == "6.1"
+    # Another guest of the same image has the same kernel.
+    keeper.lose("lost")
+    keeper.get()
+    assert (keeper.record and keeper.record.facts, keeper.release) == (None, "6.1")
 
 
 def test_events_of_a_boot_name_its_guest(keeper: GuestKeeper, heard: list[Event]) -> None:

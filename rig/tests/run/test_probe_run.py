@@ -11,10 +11,10 @@ import pytest
 
 from rig.errors import GuestDied, HangError, PanicError, RigError, TransportError, TransportTimeout
 from rig.guest import RunResult
-from rig.result import CaseResult, Outcome
+from rig.result import CaseResult, Outcome, Verdict
 from rig.run import probe_run
 from rig.run.blame import RUBBISH_KEPT
-from rig.run.probe_run import ProbeRun, probe_command
+from rig.run.probe_run import ProbeRun, case_facts, probe_command
 from rig.spec import GuestOS
 from rig.tests.run.fakes import hello, line, write_manifest
 
@@ -303,3 +303,49 @@ def test_only_rig_errors_reach_the_story(play: Play) -> None:
     run = play("cut_in_a_case", fault=KeyError("x"))
     run.finish()
     assert type(run.story.fault) is RigError
+
+
+BY_RELEASE: dict[str, Any] = {
+    "first": {
+        "expect": {"linux": "pass", "darwin": {"17": "pass", "20": "fail"}},
+        "reason": "20 forgets the port",
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "known", "expected", "reason"),
+    [
+        ("20.5.0", None, F, "20 forgets the port"),
+        ("17.4.0", None, P, ""),
+        ("17.4.0", "20.5.0", P, ""),  # what the probe was told itself counts
+        (None, "17.4.0", P, ""),
+        (None, "21.1.0", F, "20 forgets the port"),
+        (None, None, F, "20 forgets the port"),
+    ],
+)
+def test_a_case_is_held_against_what_its_release_is_expected_to_do(
+    tmp_path: Path, said: str | None, known: str | None, expected: Outcome, reason: str
+) -> None:
+    manifest = write_manifest(tmp_path, ["first"], **BY_RELEASE)
+    words = hello(["first"]).replace(b'"6.1"', f'"{said}"'.encode()) if said else b""
+    end = line("end", case="first", outcome="fail", reason="so", checks=1, ms=1)
+    stream = words + line("start", case="first") + end + line("goodbye", cases=1)
+    guest: Any = Player(stream, 7, 0, b"", None)
+    run = ProbeRun(guest, "main-1", manifest, ["first"], "/tmp/rig", 30, known)
+    first = of(run, "first")
+    assert (first.expected, first.expected_reason) == (expected, reason)
+    if said:
+        assert first.verdict is (Verdict.KNOWN_FAILURE if expected is F else Verdict.UNEXPECTED)
+    run.finish()
+
+
+def test_a_case_that_one_os_alone_can_have_says_on_the_other_what_that_lacks(tmp_path: Path) -> None:
+    cases: dict[str, Any] = {
+        "first": {"expect": {"linux": "unsupported", "darwin": {17: "pass", 20: "fail"}}, "reason": "20 forgets"}
+    }
+    only = {"os": "darwin", "reason": "Linux has no Mach ports"}
+    manifest = write_manifest(tmp_path, ["first"], only=only, **cases)
+    linux = case_facts(manifest, "first", GuestOS.LINUX, "6.1")
+    assert (linux["expected"], linux["expected_reason"]) == (Outcome.UNSUPPORTED, "Linux has no Mach ports")
+    assert case_facts(manifest, "first", GuestOS.DARWIN, "20.5.0")["expected_reason"] == "20 forgets"

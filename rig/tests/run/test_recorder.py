@@ -16,14 +16,19 @@ from rig.deadline import Deadline
 from rig.errors import HostError
 from rig.events import Event, EventFile
 from rig.report import LiveTable
-from rig.result import CaseResult, ImageRecord, Outcome, RunDir
+from rig.result import CaseResult, GuestFacts, ImageRecord, Outcome, RunDir
 from rig.run import tail
 from rig.run.plugin import RIG_DATA
 from rig.run.probe_run import case_facts
 from rig.run.recorder import Recorder
 from rig.run.tail import Tail
 from rig.spec import GuestOS
+from rig.tests.result.make import guest
 from rig.tests.run.fakes import write_manifest
+
+FACTS = GuestFacts(
+    os="Linux", release="6.1.0", machine="x86_64", kernel="#1", clock="raw", tick_ns=1, clock_cost_ns=1, page=4096
+)
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def recorder(run: RunDir, screen: io.StringIO, tmp_path: Path) -> Recorder:
 
 
 def report(recorder: Recorder, name: str = "first", outcome: str = "pass", **more: Any) -> Any:
-    facts = case_facts(recorder._manifests["sample"], name, GuestOS.LINUX)
+    facts = case_facts(recorder._manifests["sample"], name, GuestOS.LINUX, None)
     case = CaseResult(**facts, outcome=Outcome(outcome)).model_dump(mode="json")
     data = {"guests": [], "case": case, "leaks": [], "rubbish": [], "broken": False, **more}
     return SimpleNamespace(**{RIG_DATA: data})
@@ -78,6 +83,23 @@ def test_reports_of_others_are_not_ours(recorder: Recorder, run: RunDir) -> None
     recorder.pytest_runtest_logreport(other)
     recorder.pytest_handlecrashitem("test_x.py::test_y")
     assert run.record.cases == ()
+
+
+def test_a_worker_that_crashed_leaves_a_case_held_against_its_guests_release(
+    run: RunDir, screen: io.StringIO, tmp_path: Path
+) -> None:
+    expect = {"linux": {"5": "pass", "6": "fail"}, "darwin": "pass"}
+    entry = {"expect": expect, "reason": "6 forgets it"}
+    manifest = write_manifest(tmp_path, ["first", "second"], first=entry, second=entry)
+    table = LiveTable(Console(file=screen, width=200), {}, plain=True)
+    recorder = Recorder(run, table, [manifest], GuestOS.LINUX)
+    run.set_image(run.record.image.model_copy(update={"release": "5.10.0"}))
+    recorder.pytest_handlecrashitem("pipes/sample.yaml::first")
+    recorder.add_guest(guest(facts=FACTS).model_dump(mode="json"))
+    recorder.pytest_handlecrashitem("pipes/sample.yaml::second")
+    first, second = run.record.cases
+    assert (first.outcome, first.expected) == (Outcome.ERROR, Outcome.PASS)
+    assert (second.expected, second.expected_reason) == (Outcome.FAIL, "6 forgets it")
 
 
 def test_leaks_and_rubbish_are_kept_and_said(recorder: Recorder, run: RunDir, screen: io.StringIO) -> None:
