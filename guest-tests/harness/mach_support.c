@@ -79,6 +79,7 @@ void rig_tell_wrappers(const struct rig_wrapper *wrappers)
     }
     if (missing[0])
         UNSUPPORTED("no wrapper: %s", missing);
+    CHECK_EQ_STR(missing, ""); /* a case must have checked something */
 }
 
 #endif
