@@ -253,7 +253,8 @@ CASE(message_with_narrow_codes, NEEDS_ROOT)
 {
     bool served = ipc_darwin_major() >= 18;
     rig_catch(SIGEMT, 0);
-    CHECK_KERN(raise_narrow(EXC_EMULATION, 0, 0), served ? KERN_SUCCESS : MACH_RCV_TIMED_OUT);
+    CHECK_KERN(raise_form_here(EXCEPTION_DEFAULT, EXC_EMULATION, 0, 0),
+               served ? KERN_SUCCESS : MACH_RCV_TIMED_OUT);
     CHECK_EQ_INT(rig_caught(SIGEMT), served ? 1 : 0);
 }
 
@@ -282,8 +283,9 @@ CASE(message_about_no_task, NEEDS_ROOT)
 CASE(message_with_a_state_is_refused, NEEDS_ROOT)
 {
     rig_catch(SIGEMT, 0);
-    CHECK_KERN(raise_with_state(EXC_EMULATION, 0, 0), KERN_INVALID_ARGUMENT);
-    CHECK_KERN(raise_with_state_and_identity(EXC_EMULATION, 0, 0), KERN_INVALID_ARGUMENT);
+    CHECK_KERN(raise_form_here(RIG_EXC_WIDE(EXCEPTION_STATE), EXC_EMULATION, 0, 0), KERN_INVALID_ARGUMENT);
+    CHECK_KERN(raise_form_here(RIG_EXC_WIDE(EXCEPTION_STATE_IDENTITY), EXC_EMULATION, 0, 0),
+               KERN_INVALID_ARGUMENT);
     CHECK_EQ_INT(rig_caught(SIGEMT), 0);
 }
 
@@ -293,7 +295,7 @@ static void ask_as_other(void *arg)
     (void)arg;
     ipc_become_other_user();
     mach_port_t port = MACH_PORT_NULL;
-    kern_return_t answer = raise_find_port(EXC_EMULATION, &port);
+    kern_return_t answer = raise_find_port(&port);
     CHECK_NE_INT(answer, KERN_SUCCESS);
     CHECK_EQ_INT(port, MACH_PORT_NULL);
 }

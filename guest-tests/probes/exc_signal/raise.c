@@ -1,193 +1,63 @@
-/* raise.c - see raise.h. Message layouts and numbers: xnu osfmk/mach/mach_exc.defs (from 2405), exc.defs (from 2401) and
- * host_priv.defs (415), the same in 4570 and 7195. */
+/* raise.c - see raise.h. */
 #include "raise.h"
 
 #include "mach_threads.h"
 
-#include <mach/host_priv.h>
-
-RIG_MAKE_WEAK(host_get_exception_ports);
-
-#define CODES 2
-
-#pragma pack(push, 4)
-struct answer {
-    mig_reply_error_t error;
-    char room[2048]; /* a state may come back */
-};
-#pragma pack(pop)
-
-kern_return_t raise_find_port(exception_type_t exception, mach_port_t *port)
+kern_return_t raise_find_port(mach_port_t *port)
 {
-    exception_mask_t mask = 1u << exception, masks[EXC_TYPES_COUNT];
-    mach_msg_type_number_t count = EXC_TYPES_COUNT;
-    mach_port_t ports[EXC_TYPES_COUNT] = {MACH_PORT_NULL};
-    exception_behavior_t behaviors[EXC_TYPES_COUNT];
-    thread_state_flavor_t flavors[EXC_TYPES_COUNT];
-    if (RIG_HAVE(host_get_exception_ports)) {
-        kern_return_t result =
-            host_get_exception_ports(mach_host_self(), mask, masks, &count, ports, behaviors, flavors);
-        if (result == KERN_SUCCESS)
-            *port = ports[0];
-        return result;
-    }
-#pragma pack(push, 4)
-    struct {
-        mach_msg_header_t head;
-        NDR_record_t ndr;
-        exception_mask_t mask;
-    } request = {.ndr = NDR_record, .mask = mask};
-    struct {
-        mach_msg_header_t head;
-        mach_msg_body_t body;
-        mach_msg_port_descriptor_t ports[32];
-        char rest[600];
-    } reply;
-#pragma pack(pop)
-    kern_return_t result = rig_mig(mach_host_self(), 415, &request.head, sizeof request, &reply.head, sizeof reply);
-    if (result == KERN_SUCCESS)
-        *port = reply.ports[0].name;
+    struct rig_exc_ports found;
+    kern_return_t result = rig_exc_get(RIG_EXC_HOST, mach_host_self(), EXC_MASK_EMULATION, &found);
+    int entry = result == KERN_SUCCESS ? rig_exc_entry(&found, EXC_EMULATION) : -1;
+    *port = entry >= 0 ? found.ports[entry] : MACH_PORT_NULL;
     return result;
 }
 
-/* Asked once for each type and process. */
-static mach_port_t handler_of(exception_type_t exception)
+/* Asked once in each process. All types go to the same (xnu bsd/kern/bsd_init.c bsdinit_task, EXC_MASK_ALL but for
+ * EXC_MASK_RPC_ALERT). */
+static mach_port_t handler(void)
 {
     static pid_t whose;
     static mach_port_t port;
-    (void)exception;
     if (whose != getpid()) {
-        REQUIRE_KERN(raise_find_port(EXC_EMULATION, &port)); /* all types go to the same */
-        REQUIRE(port != MACH_PORT_NULL && port != MACH_PORT_DEAD);
+        REQUIRE_KERN(raise_find_port(&port));
+        REQUIRE(MACH_PORT_VALID(port));
         whose = getpid();
     }
     return port;
 }
 
-static mach_msg_port_descriptor_t send_right(mach_port_t name)
+kern_return_t raise_form(exception_behavior_t form, const struct raise_target *target, exception_type_t exception,
+                         int64_t code, int64_t subcode)
 {
-    return (mach_msg_port_descriptor_t){
-        .name = name, .disposition = MACH_MSG_TYPE_COPY_SEND, .type = MACH_MSG_PORT_DESCRIPTOR};
+    struct rig_exception message = {.behavior = form,
+                                    .type = exception,
+                                    .code_count = 2,
+                                    .code = {code, subcode},
+                                    .thread = target->thread,
+                                    .task = target->task};
+    if ((form & ~(exception_behavior_t)MACH_EXCEPTION_CODES) != EXCEPTION_DEFAULT) {
+        message.flavor = x86_THREAD_STATE64;
+        message.state_count = x86_THREAD_STATE64_COUNT;
+    }
+    return rig_exc_raise(&message, handler());
 }
 
 kern_return_t raise_at(const struct raise_target *target, exception_type_t exception, int64_t code, int64_t subcode)
 {
-#pragma pack(push, 4)
-    struct {
-        mach_msg_header_t head;
-        mach_msg_body_t body;
-        mach_msg_port_descriptor_t thread, task;
-        NDR_record_t ndr;
-        exception_type_t exception;
-        mach_msg_type_number_t count;
-        int64_t codes[CODES];
-    } request = {.head.msgh_bits = MACH_MSGH_BITS_COMPLEX,
-                 .body.msgh_descriptor_count = 2,
-                 .thread = send_right(target->thread),
-                 .task = send_right(target->task),
-                 .ndr = NDR_record,
-                 .exception = exception,
-                 .count = CODES,
-                 .codes = {code, subcode}};
-#pragma pack(pop)
-    struct answer answer;
-    return rig_mig(handler_of(exception), 2405, &request.head, sizeof request, &answer.error.Head, sizeof answer);
+    return raise_form(RIG_EXC_WIDE(EXCEPTION_DEFAULT), target, exception, code, subcode);
 }
 
-kern_return_t raise_here(exception_type_t exception, int64_t code, int64_t subcode)
+kern_return_t raise_form_here(exception_behavior_t form, exception_type_t exception, int64_t code, int64_t subcode)
 {
     struct raise_target self = {.thread = mach_thread_self(), .task = rig_task()};
-    kern_return_t result = raise_at(&self, exception, code, subcode);
+    kern_return_t result = raise_form(form, &self, exception, code, subcode);
     mach_port_deallocate(rig_task(), self.thread);
     return result;
 }
 
-kern_return_t raise_narrow(exception_type_t exception, int code, int subcode)
+kern_return_t raise_here(exception_type_t exception, int64_t code, int64_t subcode)
 {
-    mach_port_t thread = mach_thread_self();
-#pragma pack(push, 4)
-    struct {
-        mach_msg_header_t head;
-        mach_msg_body_t body;
-        mach_msg_port_descriptor_t thread, task;
-        NDR_record_t ndr;
-        exception_type_t exception;
-        mach_msg_type_number_t count;
-        int32_t codes[CODES];
-    } request = {.head.msgh_bits = MACH_MSGH_BITS_COMPLEX,
-                 .body.msgh_descriptor_count = 2,
-                 .thread = send_right(thread),
-                 .task = send_right(rig_task()),
-                 .ndr = NDR_record,
-                 .exception = exception,
-                 .count = CODES,
-                 .codes = {code, subcode}};
-#pragma pack(pop)
-    struct answer answer;
-    kern_return_t result =
-        rig_mig(handler_of(exception), 2401, &request.head, sizeof request, &answer.error.Head, sizeof answer);
-    mach_port_deallocate(rig_task(), thread);
-    return result;
-}
-
-/* What the two forms with a state have behind their codes. */
-#pragma pack(push, 4)
-struct state {
-    int flavor;
-    mach_msg_type_number_t count;
-    natural_t words[x86_THREAD_STATE64_COUNT];
-};
-#pragma pack(pop)
-static const struct state some_state = {.flavor = x86_THREAD_STATE64, .count = x86_THREAD_STATE64_COUNT};
-
-kern_return_t raise_with_state(exception_type_t exception, int64_t code, int64_t subcode)
-{
-#pragma pack(push, 4)
-    struct {
-        mach_msg_header_t head;
-        NDR_record_t ndr;
-        exception_type_t exception;
-        mach_msg_type_number_t count;
-        int64_t codes[CODES];
-        struct state state;
-    } request = {.ndr = NDR_record,
-                 .exception = exception,
-                 .count = CODES,
-                 .codes = {code, subcode},
-                 .state = some_state};
-#pragma pack(pop)
-    struct answer answer;
-    return rig_mig(handler_of(exception), 2406, &request.head, sizeof request, &answer.error.Head, sizeof answer);
-}
-
-kern_return_t raise_with_state_and_identity(exception_type_t exception, int64_t code, int64_t subcode)
-{
-    mach_port_t thread = mach_thread_self();
-#pragma pack(push, 4)
-    struct {
-        mach_msg_header_t head;
-        mach_msg_body_t body;
-        mach_msg_port_descriptor_t thread, task;
-        NDR_record_t ndr;
-        exception_type_t exception;
-        mach_msg_type_number_t count;
-        int64_t codes[CODES];
-        struct state state;
-    } request = {.head.msgh_bits = MACH_MSGH_BITS_COMPLEX,
-                 .body.msgh_descriptor_count = 2,
-                 .thread = send_right(thread),
-                 .task = send_right(rig_task()),
-                 .ndr = NDR_record,
-                 .exception = exception,
-                 .count = CODES,
-                 .codes = {code, subcode},
-                 .state = some_state};
-#pragma pack(pop)
-    struct answer answer;
-    kern_return_t result =
-        rig_mig(handler_of(exception), 2407, &request.head, sizeof request, &answer.error.Head, sizeof answer);
-    mach_port_deallocate(rig_task(), thread);
-    return result;
+    return raise_form_here(RIG_EXC_WIDE(EXCEPTION_DEFAULT), exception, code, subcode);
 }
 
 static void do_nothing(void *arg)
