@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -95,25 +97,53 @@ class Calls:
 def compile_c(arguments: Sequence[str], *, cwd: Path, cache: Path, calls: Calls | None = None) -> None:
     """Run `zig cc` in `cwd`, with the compiler's own caches below `cache`, as one of `calls`.
 
-    Raises `ToolchainError` with the compiler's words, `HostError` when it cannot run or the disk is full.
+    A call that fails for a reason of the compiler's own is made once more. Raises `ToolchainError` with the compiler's
+    words, `HostError` when it cannot run or the disk is full.
     """
+    calls = calls or Calls()
+    for last_try in (False, True):
+        code, words = _call(arguments, cwd=cwd, cache=cache, calls=calls)
+        if code == 0:
+            return
+        if _NO_SPACE.search(words) and (full := _full(cache, cwd, Path(tempfile.gettempdir()))):
+            raise HostError(f"the disk that holds {full} is full", hint="Free some space there, or set RIG_HOME.")
+        if code < 0:
+            raise HostError(f"the C compiler was ended by signal {-code}; {words or 'it said nothing'}")
+        if last_try or not (_OWN_FAULT.search(words) or _NO_SPACE.search(words)):
+            raise ToolchainError(words or f"the C compiler ended with {code}, saying nothing")
+
+
+_NO_SPACE = re.compile("NoSpaceLeft|No space left")
+"""Zig says this of a full disk, and of any buffer of its own that turned out too small (its issue 19026, for one)."""
+_OWN_FAULT = re.compile(r"^error: (?:.*: )?(?:[A-Z][a-z]+){2,}$", re.MULTILINE)
+"""An error without a place in a source, only one of Zig's own names. Several calls at once may get in each other's way in
+the compiler's caches (its issue 18989)."""
+_FULL_BYTES = 32 << 20
+"""What a call may have needed: less than this is left on a disk that was full when it failed."""
+
+
+def _call(arguments: Sequence[str], *, cwd: Path, cache: Path, calls: Calls) -> tuple[int, str]:
+    """One call: its exit code and what it said."""
     command = [str(binary()), "cc", *arguments]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
     try:
-        code, output = (calls or Calls()).run(command, cwd=cwd, env=environment)
+        code, output = calls.run(command, cwd=cwd, env=environment)
     except subprocess.TimeoutExpired as fault:
         raise HostError(f"the C compiler did not end within {_SECONDS:.0f} s") from fault
     except OSError as fault:
         raise HostError(f"the C compiler {command[0]} does not run: {fault.strerror}", hint=_REINSTALL) from fault
-    if code == 0:
-        return
-    words = _clipped(output.decode("utf-8", "replace").strip())
-    if "NoSpaceLeft" in words or "No space left" in words:
-        raise HostError(f"the disk that holds {cache} is full", hint="Free some space there, or set RIG_HOME.")
-    if code < 0:
-        raise HostError(f"the C compiler was ended by signal {-code}; {words or 'it said nothing'}")
-    raise ToolchainError(words or f"the C compiler ended with {code}, saying nothing")
+    return code, _clipped(output.decode("utf-8", "replace").strip())
+
+
+def _full(*places: Path) -> Path | None:
+    """The first of these whose disk has no room, or no room for another file."""
+    for place in places:
+        there = next(path for path in (place, *place.absolute().parents) if path.exists())
+        disk = os.statvfs(there)
+        if disk.f_bavail * disk.f_frsize < _FULL_BYTES or (disk.f_files and not disk.f_favail):
+            return place
+    return None
 
 
 _REINSTALL = "pip install --force-reinstall ziglang"

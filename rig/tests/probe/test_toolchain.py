@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import subprocess
 import threading
@@ -219,40 +218,6 @@ def test_without_a_harness_nothing_is_built(workshop: Workshop, cache: Cache, tm
     workshop.probe()
     with pytest.raises(HostError, match="harness"):
         build(workshop.load(), Target.LINUX, harness=tmp_path / "none", cache=cache)
-
-
-def test_a_missing_compiler_is_told_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", absent)
-    zig.version.cache_clear()
-    try:
-        with pytest.raises(HostError, match="ziglang") as caught:
-            zig.version()
-    finally:
-        zig.version.cache_clear()
-    assert caught.value.hint == "pip install ziglang"
-
-
-@pytest.mark.parametrize(
-    ("script", "error", "words"),
-    [
-        ("echo 'error: NoSpaceLeft'; exit 1", HostError, "full"),
-        ("kill -9 $$", HostError, "signal 9"),
-        ("exit 1", ToolchainError, "saying nothing"),
-        ("seq 1000; exit 1", ToolchainError, "and 940 lines more"),
-    ],
-)
-def test_what_the_compiler_ends_with_is_told_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception], words: str
-) -> None:
-    fake = tmp_path / "zig"
-    fake.write_text(f"#!/bin/sh\n{script}\n")
-    fake.chmod(0o755)
-    monkeypatch.setattr(zig, "binary", lambda: fake)
-    with pytest.raises(error, match=words):
-        zig.compile_c([], cwd=tmp_path, cache=tmp_path)
 
 
 def test_two_that_build_at_once_compile_once(workshop: Workshop, cache: Cache, calls: Calls) -> None:
