@@ -135,9 +135,20 @@ static void swallow_stream(void *arg)
     rig_swallow(stream->fd[0], stream->chunk);
 }
 
+/* What such a connection holds, in writes of 512 bytes. */
+static size_t capacity(void (*open_pair)(int fd[2]))
+{
+    int fd[2];
+    open_pair(fd);
+    size_t held = rig_fill(fd[1], 512);
+    CHECK(close(fd[0]) == 0 && close(fd[1]) == 0);
+    return held;
+}
+
 void rig_time_streams(void (*open_pair)(int fd[2]), const size_t *sizes, size_t count)
 {
     static char bytes[ECHO_SIZE];
+    size_t held = capacity(open_pair);
     for (size_t i = 0; i < count; i++) {
         struct stream stream = {.chunk = sizes[i]};
         REQUIRE_QUIET(sizes[i] <= sizeof bytes);
@@ -145,7 +156,7 @@ void rig_time_streams(void (*open_pair)(int fd[2]), const size_t *sizes, size_t 
         pid_t child = rig_spawn(swallow_stream, &stream);
         CHECK_OK(close(stream.fd[0]));
         struct rig_exchange exchange = {.to = stream.fd[1], .bytes = sizes[i], .buffer = bytes};
-        rig_time_rate("throughput", sizes[i], rig_pour_op, &exchange);
+        rig_time_rate_held("throughput", sizes[i], held, rig_pour_op, &exchange);
         CHECK_OK(close(stream.fd[1]));
         CHECK_EXITED(child, 0);
     }

@@ -199,8 +199,10 @@ double rig_patience(double seconds);   /* a deadline for a wait: seconds times t
  * bytes: moved by one operation, 0 if it means nothing. */
 typedef void (*rig_op)(void *context, unsigned long n);
 void rig_time(const char *name, uint64_t bytes, rig_op op, void *context);
-/* The same, sent as B/s. */
+/* The same, sent as B/s. A batch moves some times what the buffers on the way may hold, so that what a batch leaves in
+ * them does not show: 64 KiB, or `held` bytes (0 where every operation waits for the other side). */
 void rig_time_rate(const char *name, uint64_t bytes, rig_op op, void *context);
+void rig_time_rate_held(const char *name, uint64_t bytes, uint64_t held, rig_op op, void *context);
 /* For loops a probe times itself. unit "ns" (samples are ns an operation) or "B/s". */
 void rig_metric(const char *name, const char *unit, uint64_t bytes, unsigned long inner, const double *samples, size_t n);
 int rig_batches(void);

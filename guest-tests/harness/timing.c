@@ -4,7 +4,8 @@
 enum {
     CLOCK_COSTS = 100,       /* a batch lasts at least this many readings of the clock */
     LEAST_BATCH_NS = 100000, /* and at least this long, so that coarse clocks do not show */
-    LEAST_BATCH_BYTES = 1 << 18, /* for a rate: some times what the buffers on the way hold */
+    BUFFERS = 4,             /* a batch of a rate moves this many times what the buffers on the way hold, */
+    COMMON_BUFFER = 1 << 16, /* which is this much where nobody knows better */
     CONFIRMATIONS = 3,
     DEFAULT_BATCHES = 30
 };
@@ -36,11 +37,11 @@ static bool long_enough(rig_op op, void *context, unsigned long inner)
 }
 
 /* Doubles the count until a batch is long enough. These runs also warm caches up; none of them is kept.
- * bytes: a rate is to be told of operations that move that many. */
-static unsigned long calibrate(rig_op op, void *context, uint64_t bytes)
+ * Each operation moves `bytes`, and a batch at least `least`. */
+static unsigned long calibrate(rig_op op, void *context, uint64_t bytes, uint64_t least)
 {
     unsigned long inner = 1;
-    while (bytes > 0 && inner < MOST_OPERATIONS && inner * bytes < LEAST_BATCH_BYTES)
+    while (inner < MOST_OPERATIONS && inner * bytes < least)
         inner *= 2;
     while (inner < MOST_OPERATIONS && !long_enough(op, context, inner))
         inner *= 2;
@@ -63,8 +64,8 @@ static unsigned long measure(rig_op op, void *context, unsigned long inner, doub
     return inner;
 }
 
-/* As many samples as asked for; ns an operation, or B/s if rate. */
-static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool rate)
+/* As many samples as asked for; ns an operation, or B/s if rate, in batches of that many bytes. */
+static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool rate, uint64_t least)
 {
     int wanted = rig_batches();
     double *samples = malloc((size_t)wanted * sizeof *samples);
@@ -72,7 +73,7 @@ static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool
         FAIL("memory for the samples");
         return;
     }
-    unsigned long inner = measure(op, context, calibrate(op, context, rate ? bytes : 0), samples, wanted);
+    unsigned long inner = measure(op, context, calibrate(op, context, bytes, least), samples, wanted);
     for (int i = 0; i < wanted; i++) {
         double ns = samples[i] / (double)inner;
         samples[i] = rate ? (double)bytes * 1e9 / (ns > 0 ? ns : 1) : ns;
@@ -81,9 +82,17 @@ static void run(const char *name, uint64_t bytes, rig_op op, void *context, bool
     free(samples);
 }
 
-void rig_time(const char *name, uint64_t bytes, rig_op op, void *context) { run(name, bytes, op, context, false); }
+void rig_time(const char *name, uint64_t bytes, rig_op op, void *context) { run(name, bytes, op, context, false, 0); }
 
-void rig_time_rate(const char *name, uint64_t bytes, rig_op op, void *context) { run(name, bytes, op, context, true); }
+void rig_time_rate_held(const char *name, uint64_t bytes, uint64_t held, rig_op op, void *context)
+{
+    run(name, bytes, op, context, true, held * BUFFERS);
+}
+
+void rig_time_rate(const char *name, uint64_t bytes, rig_op op, void *context)
+{
+    rig_time_rate_held(name, bytes, COMMON_BUFFER, op, context);
+}
 
 void rig_metric(const char *name, const char *unit, uint64_t bytes, unsigned long inner, const double *samples, size_t n)
 {

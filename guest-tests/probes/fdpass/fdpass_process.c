@@ -1,7 +1,9 @@
 /* fdpass_process.c - descriptors between processes: related, unrelated, dying, many at once; and who the peer is. */
+#include "ipc_support.h"
 #include "passing.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #ifdef __APPLE__
@@ -76,6 +78,32 @@ static void carry(void *arg)
 {
     const struct courier *c = arg;
     send_fd(c->out, take_fd(c->in));
+}
+
+/* A descriptor is the right itself: its receiver need not be able to open the file. */
+static void read_as_another_user(void *arg)
+{
+    const int *pair = arg;
+    char bytes[8];
+    ipc_become_other_user();
+    CHECK_ERRNO(open("private", O_RDONLY), EACCES);
+    int fd = take_fd(pair[1]);
+    CHECK_EQ_INT(pread(fd, bytes, sizeof bytes, 0), 6);
+    CHECK_EQ_BYTES(bytes, "secret", 6);
+    CHECK_EQ_INT(lseek(fd, 3, SEEK_SET), 3);
+    CHECK_ERRNO(fchmod(fd, 0666), EPERM); /* the file stays its owner's */
+}
+
+CASE(another_user_uses_what_it_cannot_open)
+{
+    int pair[2], fd = new_file("private", "secret");
+    ipc_need_other_user();
+    CHECK_OK(fchmod(fd, 0600));
+    socket_pair(pair);
+    pid_t child = rig_spawn(read_as_another_user, pair);
+    send_fd(pair[0], fd);
+    CHECK_EXITED(child, 0);
+    CHECK_EQ_INT(lseek(fd, 0, SEEK_CUR), 3); /* one offset for both users */
 }
 
 CASE(passed_on_through_three_processes)

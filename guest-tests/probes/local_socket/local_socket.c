@@ -1,10 +1,37 @@
 /* local_socket.c - stream sockets of the local domain: names, connecting, both ways, ends. */
+#include "ipc_support.h"
 #include "place.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
 
 PROBE("local_socket", "1");
+
+CASE(limits)
+{
+    static const struct {
+        const char *name, *linux_file, *darwin_name;
+        long long darwin_value; /* measured on 20.5 */
+    } limits[] = {
+        {"most_buffer", "sys/net/core/wmem_max", "kern.ipc.maxsockbuf", 4194304},
+#ifdef __APPLE__
+        {"stream_buffer", "", "net.local.stream.sendspace", 8192},
+        {"largest_datagram", "", "net.local.dgram.maxdgram", 2048},
+        {"descriptors", "", "kern.maxfilesperproc", 10240},
+#else
+        {"datagrams_waiting", "sys/net/unix/max_dgram_qlen", "", 0},
+#endif
+    };
+    for (size_t i = 0; i < RIG_COUNT(limits); i++) {
+        long long value = ipc_limit(limits[i].linux_file, 0, limits[i].darwin_name);
+        FACT(limits[i].name, value);
+        CHECK_GE_INT(value, 1);
+#ifdef __APPLE__
+        if (ipc_darwin_major() >= 20)
+            CHECK_EQ_INT(value, limits[i].darwin_value);
+#endif
+    }
+}
 
 CASE(pair_moves_bytes_both_ways)
 {

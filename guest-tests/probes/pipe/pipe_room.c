@@ -2,6 +2,7 @@
 #include "bytes.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 static size_t pipe_buf(int fd)
@@ -41,6 +42,52 @@ CASE(capacity)
 #else
     CHECK_GE_INT(small, pipe_buf(fd[1]));
     CHECK_GE_INT(large, pipe_buf(fd[1]));
+#endif
+}
+
+#ifdef __APPLE__
+static long long buffer_size(int fd)
+{
+    struct stat info;
+    REQUIRE_QUIET(fstat(fd, &info) == 0);
+    return info.st_blksize;
+}
+#endif
+
+/* Darwin: pipe_stat tells the buffer's size as st_blksize; a write that does not fit makes it the next of the steps of
+ * pipesize_blocks, at most 65536. Linux: it is what fcntl sets. */
+CASE(buffer_grows)
+{
+    int fd[2];
+    REQUIRE_OK(pipe(fd));
+#ifdef __APPLE__
+    static const int steps[] = {512, 1024, 2048, 4096, 8192, 16384, 65536};
+    char bytes[512] = {0};
+    long long last = 0;
+    rig_nonblock(fd[1], true);
+    for (int filled = 512; write(fd[1], bytes, sizeof bytes) == sizeof bytes; filled += 512) {
+        long long now = buffer_size(fd[0]);
+        bool is_a_step = false;
+        for (size_t i = 0; i < RIG_COUNT(steps); i++)
+            is_a_step = is_a_step || now == steps[i];
+        if (now != last && !(CHECK(is_a_step) && CHECK_GE_INT(now, filled) && CHECK_GT_INT(now, last)))
+            break;
+        last = now;
+    }
+    FACT("largest_buffer", last);
+    CHECK_GE_INT(last, 16384);
+    CHECK_EQ_INT(rig_drain(fd[0]), last);
+    CHECK_EQ_INT(buffer_size(fd[0]), last); /* it does not shrink */
+#else
+    int small = fcntl(fd[1], F_GETPIPE_SZ);
+    REQUIRE_OK(small);
+    CHECK_EQ_INT(write(fd[1], "before", 6), 6);
+    CHECK_GE_INT(fcntl(fd[1], F_SETPIPE_SZ, 2 * small), 2 * small);
+    CHECK_GE_INT(rig_fill(fd[1], 4096), 2 * small - 4096); /* the first page holds the six bytes alone or more */
+    CHECK_ERRNO(fcntl(fd[1], F_SETPIPE_SZ, small), EBUSY); /* not below what waits */
+    char bytes[6];
+    CHECK_EQ_INT(read(fd[0], bytes, 6), 6);
+    CHECK_EQ_BYTES(bytes, "before", 6);
 #endif
 }
 

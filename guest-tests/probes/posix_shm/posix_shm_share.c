@@ -198,6 +198,7 @@ enum { ROOM = 1 << 20 };
 
 struct memory {
     struct ipc_turn turn;
+    volatile size_t bytes; /* of a buffer that is passed */
     _Alignas(64) char room[ROOM];
 };
 
@@ -243,7 +244,7 @@ static void sum_up(void *arg)
     for (;;) {
         unsigned long sum = 0;
         ipc_turn_wait(&memory->turn, 1);
-        for (size_t i = 0; i < 1 << 16; i += 8)
+        for (size_t i = 0; i < memory->bytes; i += 8)
             sum += *(const unsigned long *)(const void *)(memory->room + i);
         memory->room[1 << 16] = (char)sum;
         ipc_turn_give(&memory->turn, 0);
@@ -254,7 +255,7 @@ static void fill_and_hand_over(void *context, unsigned long n)
 {
     struct memory *memory = context;
     for (unsigned long i = 0; i < n; i++) {
-        memset(memory->room, (int)i, 1 << 16);
+        memset(memory->room, (int)i, memory->bytes);
         ipc_turn_give(&memory->turn, 1);
         ipc_turn_wait(&memory->turn, 0);
     }
@@ -265,8 +266,12 @@ CASE(time_pass_a_buffer, .deadline = 30)
     char name[RIG_NAME_SIZE];
     struct memory *memory = make_memory(name);
     pid_t child = rig_spawn(sum_up, memory);
-    fill_and_hand_over(memory, 16);
-    rig_time_rate("pass_a_buffer", 1 << 16, fill_and_hand_over, memory);
+    static const size_t sizes[] = {4096, 1 << 16};
+    for (size_t i = 0; i < RIG_COUNT(sizes); i++) {
+        memory->bytes = sizes[i];
+        fill_and_hand_over(memory, 16);
+        rig_time_rate_held("pass_a_buffer", sizes[i], 0, fill_and_hand_over, memory);
+    }
     rig_kill(child);
     object_unlink(name);
 }

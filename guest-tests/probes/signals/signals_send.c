@@ -225,6 +225,26 @@ CASE(fork_inherits_mask_and_handlers)
     act_set_handler(SIGUSR1, SIG_IGN);
 }
 
+ROLE(with_pending)
+{
+    CHECK(act_is_blocked(SIGUSR1));
+    CHECK(act_is_pending(SIGUSR1));
+    CHECK(!act_is_pending(SIGUSR2));
+    rig_catch(SIGUSR1, 0);
+    act_unblock(SIGUSR1);
+    CHECK_EQ_INT(rig_caught(SIGUSR1), 1);
+}
+
+static void exec_with_pending(void *arg)
+{
+    (void)arg;
+    act_block(SIGUSR1);
+    REQUIRE_OK(kill(getpid(), SIGUSR1));
+    rig_exec_role_here("with_pending", NULL);
+}
+
+CASE(exec_keeps_pending_signals) { CHECK_EXITED(rig_spawn(exec_with_pending, NULL), 0); }
+
 ROLE(after_exec)
 {
     struct sigaction now;

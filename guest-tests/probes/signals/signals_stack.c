@@ -175,3 +175,20 @@ CASE(alternate_stack_over_fork)
     catch_with(SIGUSR1, look_at_stack, SA_ONSTACK);
     CHECK_EXITED(rig_spawn(look_at_inherited_stack, NULL), 0);
 }
+
+ROLE(without_stack)
+{
+    stack_t now = {0};
+    CHECK_OK(rig_sigaltstack(NULL, &now));
+    CHECK_EQ_INT(now.ss_flags & SS_DISABLE, SS_DISABLE);
+    CHECK_EQ_INT(now.ss_flags & SS_ONSTACK, 0);
+}
+
+static void exec_with_stack(void *arg)
+{
+    (void)arg;
+    set_alternate();
+    rig_exec_role_here("without_stack", NULL);
+}
+
+CASE(exec_drops_the_alternate_stack) { CHECK_EXITED(rig_spawn(exec_with_stack, NULL), 0); }

@@ -94,6 +94,29 @@ CASE(timer_is_not_inherited)
     CHECK_GE_INT(alarm(0), 1);
 }
 
+ROLE(with_timer)
+{
+    struct itimerval left, soon = {.it_value = {0, 10000}};
+    rig_catch(SIGALRM, 0);
+    CHECK_OK(setitimer(ITIMER_REAL, &soon, &left)); /* now it is this program's own */
+    CHECK_GT_INT(left.it_value.tv_sec, 90);
+    CHECK_LE_INT(left.it_value.tv_sec, 100);
+    CHECK_EQ_INT(left.it_interval.tv_sec, 7);
+    for (int i = 0; i < 400 && rig_caught(SIGALRM) == 0; i++)
+        rig_sleep_ms(rig_patience(5));
+    CHECK_EQ_INT(rig_caught(SIGALRM), 1);
+}
+
+static void exec_with_timer(void *arg)
+{
+    struct itimerval timer = {.it_value = {100, 0}, .it_interval = {7, 0}};
+    (void)arg;
+    REQUIRE_OK(setitimer(ITIMER_REAL, &timer, NULL));
+    rig_exec_role_here("with_timer", NULL);
+}
+
+CASE(timer_goes_on_over_exec) { CHECK_EXITED(rig_spawn(exec_with_timer, NULL), 0); }
+
 #define NO_REALTIME .linux_only = true, .why = "Darwin has no realtime signals, no sigqueue, no sigtimedwait"
 
 CASE(sigqueue_carries_a_value, NO_REALTIME)

@@ -1,4 +1,4 @@
-/* sysv_msg_limits.c - sizes, counts, rights, bad arguments, and the time of a round trip.
+/* sysv_msg_limits.c - sizes, counts, rights, bad arguments.
  * Darwin's limits are compiled in (xnu-4570 bsd/sys/msg.h): MSGMNB 2048, MSGTQL 40 messages in the whole system, MSGMNI 40. */
 #include "queue.h"
 
@@ -13,6 +13,41 @@ static long capacity(int id, size_t size)
 #else
     return smaller(bytes / (long)size, bytes);
 #endif
+}
+
+CASE(limits)
+{
+    int id = queue_make();
+    FACT("bytes_of_a_queue", queue_stat(id).msg_qbytes);
+#ifdef __APPLE__
+    CHECK_EQ_INT(queue_stat(id).msg_qbytes, 2048); /* MSGMNB; no sysctl publishes the limits of messages */
+    FACT("published", ipc_limit("", 0, "kern.sysv.msgmax") != -1);
+#else
+    CHECK_EQ_INT(queue_stat(id).msg_qbytes, ipc_limit("sys/kernel/msgmnb", 0, ""));
+    FACT("msgmax", ipc_limit("sys/kernel/msgmax", 0, ""));
+    FACT("msgmni", ipc_limit("sys/kernel/msgmni", 0, ""));
+#endif
+    queue_remove(id);
+}
+
+/* MSGTQL: message headers of the whole system. Linux counts each queue for itself. */
+CASE(messages_of_all_queues)
+{
+    enum { HALF = 20 };
+    int one = queue_make(), other = queue_make();
+    for (int i = 0; i < HALF; i++)
+        CHECK_OK(queue_send(one, 1, 1, 'm', IPC_NOWAIT));
+#ifdef __APPLE__
+    CHECK_EQ_INT(queue_fill(other, 1), 40 - HALF);
+    CHECK_ERRNO(queue_send(one, 1, 1, 'm', IPC_NOWAIT), EAGAIN);
+    CHECK_EQ_INT(queue_next_type(other, 0), 1);
+    CHECK_OK(queue_send(one, 1, 1, 'm', IPC_NOWAIT)); /* one out there, one in here */
+#else
+    CHECK_GT_INT(queue_fill(other, 1), 40);
+    CHECK_OK(queue_send(one, 1, 1, 'm', IPC_NOWAIT));
+#endif
+    queue_remove(one);
+    queue_remove(other);
 }
 
 CASE(full_queue_does_not_wait_when_told)
@@ -185,65 +220,4 @@ CASE(too_many_queues)
     for (long i = 0; i < count; i++)
         queue_remove(ids[i]);
     queue_remove(queue_make()); /* there is room again */
-}
-
-/* Small, so that the clearing of it does not show in the times. */
-struct short_message {
-    long type;
-    char text[64];
-};
-
-struct link_ends {
-    int there, back;
-};
-
-static void echo(void *arg)
-{
-    const struct link_ends *ends = arg;
-    struct short_message got;
-    for (;;) {
-        ssize_t n = rig_msgrcv(ends->there, &got, sizeof got.text, 0, 0);
-        if (n < 0 || rig_msgsnd(ends->back, &got, (size_t)n, 0) != 0)
-            return;
-    }
-}
-
-static void round_trips(void *context, unsigned long n)
-{
-    const struct link_ends *ends = context;
-    struct short_message message = {.type = 1};
-    for (unsigned long i = 0; i < n; i++)
-        if (rig_msgsnd(ends->there, &message, 1, 0) != 0 || rig_msgrcv(ends->back, &message, 1, 0, 0) != 1) {
-            FAIL("a round trip");
-            return;
-        }
-}
-
-CASE(time_round_trip, .deadline = 30)
-{
-    struct link_ends ends = {queue_make(), queue_make()};
-    pid_t child = rig_spawn(echo, &ends);
-    round_trips(&ends, 16); /* the child is up and running: its start is not to be measured */
-    rig_time("round_trip", 1, round_trips, &ends);
-    queue_remove(ends.there); /* ends the child, too */
-    queue_remove(ends.back);
-    CHECK_EXITED(child, 0);
-}
-
-static void send_and_receive(void *context, unsigned long n)
-{
-    struct short_message message = {.type = 1};
-    int id = *(int *)context;
-    for (unsigned long i = 0; i < n; i++)
-        if (rig_msgsnd(id, &message, 1, IPC_NOWAIT) != 0 || rig_msgrcv(id, &message, 1, 0, IPC_NOWAIT) != 1) {
-            FAIL("sending and receiving");
-            return;
-        }
-}
-
-CASE(time_send_and_receive, .deadline = 30)
-{
-    int id = queue_make();
-    rig_time("send_and_receive", 1, send_and_receive, &id);
-    queue_remove(id);
 }

@@ -1,6 +1,8 @@
 /* sysv_sem_undo.c - SEM_UNDO: what a process took or gave comes back when it ends, however it ends. */
 #include "set.h"
 
+#include <stdio.h>
+
 struct undo_work {
     int id;
     int changes[4]; /* of semaphore 0, each with SEM_UNDO; 0 ends them */
@@ -141,6 +143,38 @@ static void fork_after_undo(void *arg)
     change_with_undo(work);
     CHECK_EXITED(rig_spawn(do_nothing, NULL), 0);
     CHECK_EQ_INT(set_value(work->id, 0), 1); /* the grandchild took nothing back */
+}
+
+ROLE(ends_with_undo)
+{
+    REQUIRE_EQ_INT(argc, 1);
+    int id = (int)strtol(argv[0], NULL, 10);
+#ifdef __APPLE__
+    CHECK_EQ_INT(set_value(id, 0), 5); /* exec undid it */
+#else
+    CHECK_EQ_INT(set_value(id, 0), 3);
+#endif
+    CHECK_OK(set_change(id, 0, -1, SEM_UNDO | IPC_NOWAIT));
+}
+
+static void exec_with_undo(void *arg)
+{
+    const int *id = arg;
+    char number[16];
+    const char *const args[] = {number, NULL};
+    snprintf(number, sizeof number, "%d", *id);
+    REQUIRE_OK(set_change(*id, 0, -2, SEM_UNDO | IPC_NOWAIT));
+    rig_exec_role_here("ends_with_undo", args);
+}
+
+/* POSIX keeps the adjustments over exec; xnu's exec ends them as an exit does. */
+CASE(undo_and_exec)
+{
+    int id = set_make(1);
+    CHECK_OK(set_put(id, 0, 5));
+    CHECK_EXITED(rig_spawn(exec_with_undo, &id), 0);
+    CHECK_EQ_INT(set_value(id, 0), 5); /* nothing is left of what either program took */
+    set_remove(id);
 }
 
 CASE(undo_is_not_inherited)

@@ -162,7 +162,7 @@ CASE(time_copy_in, .deadline = 30)
     int id = segment_make(sizeof(struct memory));
     struct memory *memory = segment_attach(id, 0);
     memset(source, 's', sizeof source);
-    rig_time_rate("copy_in", sizeof source, copy_in, memory);
+    rig_time_rate_held("copy_in", sizeof source, 0, copy_in, memory);
     CHECK_EQ_BYTES(memory->room + 1, source + 1, sizeof source - 1);
     segment_detach(memory);
     segment_remove(id);
