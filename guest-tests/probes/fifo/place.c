@@ -25,8 +25,9 @@ static void remove_place(void)
     if (getpid() != maker)
         return;
     DIR *list = opendir(made);
-    for (struct dirent *entry; list && (entry = readdir(list));)
-        unlinkat(dirfd(list), entry->d_name, 0);
+    int at = list ? dirfd(list) : -1;
+    for (struct dirent *entry; at >= 0 && (entry = readdir(list));)
+        unlinkat(at, entry->d_name, 0);
     if (list)
         closedir(list);
     rmdir(made);
