@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from rig.cli.analyze import analyze
 from rig.cli.mutants import mutants
+from rig.cli.show import plain, plain_table, show
+from rig.cli.table import table
 from rig.errors import HostError, InputError, ToolchainError
-from rig.probe.manifest import CaseKind, ProbeManifest, find_case, load_manifests, select
-from rig.probe.sources import case_places
+from rig.probe.manifest import load_manifests, select
 from rig.probe.toolchain import Target
 from rig.spec.image import GuestOS
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rig.probe.abi import Report
 
 app = typer.Typer(help="Probes: list, show, compile, check.", no_args_is_help=True)
-app.command()(mutants)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Probes = Annotated[list[str] | None, typer.Argument(metavar="[PROBE]...", help="Probes or mechanisms; all without.")]
@@ -56,11 +55,11 @@ def list_probes(as_json: Json = False) -> None:
     """List all probes."""
     manifests = load_manifests()
     if as_json:
-        typer.echo(json.dumps([_plain(manifest) for manifest in manifests], indent=1))
+        typer.echo(json.dumps([plain(manifest) for manifest in manifests], indent=1))
         return
     console = Console()
     wide = console.width >= _WIDE
-    table = _table("probe", "mechanism", "cases", "timings", "OS", *["summary"] * wide)
+    table = plain_table("probe", "mechanism", "cases", "timings", "OS", *["summary"] * wide)
     table.columns[1].no_wrap = True
     for column in (2, 3):
         table.columns[column].justify = "right"
@@ -73,34 +72,7 @@ def list_probes(as_json: Json = False) -> None:
     console.print(f"{len(manifests)} probes, {mechanisms} mechanisms, {cases} cases", highlight=False)
 
 
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="CASE", help="probe.case, a case's own name if unique, or a probe.")],
-    as_json: Json = False,
-) -> None:
-    """Show what a case means, where that is written, and what each OS is expected to do."""
-    manifests = load_manifests()
-    if probe := next((m for m in manifests if m.probe == name), None):
-        _show_probe(probe, as_json)
-        return
-    manifest, case = find_case(manifests, name)
-    spec = manifest.cases[case]
-    place = case_places(manifest).get(case)
-    if as_json:
-        found = {"probe": manifest.probe, "case": case, "mechanism": manifest.mechanism, **spec.model_dump(mode="json")}
-        typer.echo(json.dumps({**found, "at": str(place) if place else None}, indent=1))
-        return
-    table = _pairs()
-    table.add_row("case", f"[bold]{manifest.probe}.{case}[/]")
-    table.add_row("what", escape(spec.what))
-    table.add_row("source", escape(spec.source))
-    table.add_row("expected", ", ".join(f"{os.value} {spec.expected(os).value}" for os in GuestOS))
-    if spec.reason:
-        table.add_row("reason", escape(spec.reason))
-    table.add_row("kind", f"{spec.kind.value}, deadline {spec.deadline:g} s")
-    table.add_row("C", escape(str(place)) if place else "made by a macro: no line of its own")
-    table.add_row("manifest", escape(str(manifest.path)))
-    Console().print(table)
+app.command()(show)
 
 
 @app.command()
@@ -175,7 +147,7 @@ def check(
 
 
 def _print_checkup(reports: Sequence[Report], lists: Iterable[str]) -> None:
-    table = _table("probe", "target", "KB", "strong", "weak", "")
+    table = plain_table("probe", "target", "KB", "strong", "weak", "")
     for column in (2, 3, 4):
         table.columns[column].justify = "right"
     for report in reports:
@@ -187,32 +159,6 @@ def _print_checkup(reports: Sequence[Report], lists: Iterable[str]) -> None:
     console.print(table)
     against = ", ".join(lists) or "nothing: no libSystem is recorded here, so give one (--exports)"
     console.print(f"imports held against {against}", highlight=False)
-
-
-def _show_probe(manifest: ProbeManifest, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(_plain(manifest), indent=1))
-        return
-    console = Console()
-    pairs = _pairs()
-    pairs.add_row("probe", f"[bold]{manifest.probe}[/] version {escape(manifest.version)}: {escape(manifest.summary)}")
-    pairs.add_row("sources", escape(", ".join(map(str, manifest.source_paths))))
-    console.print(pairs)
-    table = _table("case", *(os.value for os in GuestOS), "kind", "what")
-    for name, spec in manifest.cases.items():
-        expected = (spec.expected(os).value for os in GuestOS)
-        table.add_row(name, *expected, "" if spec.kind is CaseKind.FUNCTIONAL else spec.kind.value, escape(spec.what))
-    console.print(table)
-
-
-def _plain(manifest: ProbeManifest) -> dict[str, Any]:
-    """A manifest as JSON holds it."""
-    return {
-        **manifest.model_dump(mode="json"),
-        "systems": list(manifest.systems),
-        "kinds": Counter(case.kind.value for case in manifest.cases.values()),
-        "path": str(manifest.path),
-    }
 
 
 def _named_path(given: str) -> tuple[str, Path]:
@@ -240,14 +186,6 @@ def _say(words: str) -> None:
     Console(stderr=True).print(escape(words), style="dim", highlight=False, soft_wrap=True)
 
 
-def _table(*headings: str) -> Table:
-    table = Table(*headings, box=None, header_style="bold", pad_edge=False)
-    table.columns[0].no_wrap = True
-    return table
-
-
-def _pairs() -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
+app.command()(table)
+app.command()(analyze)
+app.command()(mutants)

@@ -10,11 +10,20 @@ from pathlib import Path
 
 from rig.errors import ManifestError
 from rig.probe.manifest import ProbeManifest, compare
+from rig.spec.yamltext import read_yaml
 
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 _CASE = re.compile(r"^CASE\s*\(\s*([a-z0-9_]+)\s*[,)]", re.MULTILINE)
 _PROBE = re.compile(r'^PROBE\s*\(\s*"([^"]*)"\s*,\s*"([^"]*)"\s*\)', re.MULTILINE)
 _LIST_SECONDS = 30.0
+_KERNEL_HOME = "https://github.com/apple-oss-distributions/xnu/blob"
+_OUR_KERNEL = "4570.41.2"
+"""Of Darwin 17.4."""
+_FULL_TAGS = {"4570": _OUR_KERNEL}
+_KERNEL_TAG = re.compile(r"\bxnu-(\d+(?:\.\d+)*)")
+_KERNEL_FILE = re.compile(
+    r"(?<![\w/.-])((?:bsd|osfmk|libsyscall|libkern)/[\w/.+-]+\.(?:c|h|s|defs|master))(?::(\d+))?\b"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,29 @@ def case_places(manifest: ProbeManifest) -> dict[str, Place]:
         for match in _CASE.finditer(text):
             places.setdefault(match[1], Place(path, text.count("\n", 0, match.start()) + 1))
     return places
+
+
+def manifest_place(manifest: ProbeManifest, case: str) -> Place:
+    """Where a case stands in its manifest."""
+    _, lines = read_yaml(manifest.path.read_text(encoding="utf-8"), str(manifest.path))
+    return Place(manifest.path, lines.get(("cases", case), 1))
+
+
+def kernel_sources(source: str) -> dict[str, str]:
+    """Where to read the files of Darwin's kernel that a case's `source` cites, each with the words that follow it.
+
+    Those are as a rule the functions to look for; a cited line is part of the address. The tag is the last one named
+    before the file, else that of Darwin 17.4; a tag cut short is not guessed at.
+    """
+    found: dict[str, str] = {}
+    for match in _KERNEL_FILE.finditer(source):
+        tags = _KERNEL_TAG.findall(source, 0, match.start()) or _KERNEL_TAG.findall(source)
+        tag = _FULL_TAGS.get(tags[-1], tags[-1]) if tags else _OUR_KERNEL
+        if tag.count(".") >= 2:
+            line = f"#L{match[2]}" if match[2] else ""
+            words = re.split(r"[;:]", source[match.end() :], maxsplit=1)[0].strip(" ,.")
+            found.setdefault(f"{_KERNEL_HOME}/xnu-{tag}/{match[1]}{line}", words)
+    return found
 
 
 def check_named(manifest: ProbeManifest) -> None:

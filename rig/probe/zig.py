@@ -116,8 +116,8 @@ def compile_c(arguments: Sequence[str], *, cwd: Path, cache: Path, calls: Calls 
 _NO_SPACE = re.compile("NoSpaceLeft|No space left")
 """Zig says this of a full disk, and of any buffer of its own that turned out too small (its issue 19026, for one)."""
 _OWN_FAULT = re.compile(r"^error: (?:.*: )?(?:[A-Z][a-z]+){2,}$", re.MULTILINE)
-"""An error without a place in a source, only one of Zig's own names. Several calls at once may get in each other's way in
-the compiler's caches (its issue 18989)."""
+"""An error without a place in a source, only one of Zig's own names. Calls that run at once may get in each other's way
+in the compiler's caches (its issue 18989)."""
 _FULL_BYTES = 32 << 20
 """What a call may have needed: less than this is left on a disk that was full when it failed."""
 

@@ -8,10 +8,16 @@ from typer.testing import CliRunner, Result
 
 from rig import paths
 from rig.cli.probes import app
-from rig.errors import InputError, RigError, ToolchainError
-from rig.tests.probe.make import PIPE_C, Workshop, case
+from rig.errors import InputError, ManifestError, RigError, ToolchainError
+from rig.probe.table import BEGIN, END
+from rig.result import GuestFacts, Outcome, RunDir
+from rig.tests.probe.make import PIPE_C, Workshop, case, only_darwin
+from rig.tests.result import make
 
 ZIG_CACHE = paths.cache_dir() / "probes" / "zig"
+FACTS = GuestFacts(
+    os="Darwin", release="20.5.0", machine="x86_64", kernel="x", clock="raw", tick_ns=1, clock_cost_ns=1, page=4096
+)
 TWO = {"expect": {"linux": "unsupported", "darwin": "pass"}, "reason": "Darwin only"}
 
 
@@ -94,14 +100,66 @@ def test_show_tells_all_of_a_case(workshop: Workshop, name: str) -> None:
         "pipe.second_case",
         "what it does",
         "POSIX",
-        "linux unsupported",
-        "Darwin only",
+        "on linux   unsupported: Darwin only",
         "timing, deadline 10 s",
     ):
         assert words in told
     assert f"{source}:8" in told
     found = json.loads(well("show", name, "--json"))
     assert (found["probe"], found["case"], found["at"]) == ("pipe", "second_case", f"{source}:8")
+    assert found["manifest"].startswith(f"{source.with_suffix('.yaml')}:")
+    assert found["last"] is None and "last run" not in told
+
+
+def test_show_of_a_case_of_the_kernel_leads_to_its_source(workshop: Workshop) -> None:
+    expect = {"linux": "unsupported", "darwin": {17: "pass", 20: "fail"}}
+    source = "xnu-4570.41.2 osfmk/ipc/ipc_mqueue.c:614 ipc_mqueue_send; measured on Darwin 20.5"
+    odd = case(source=source, expect=expect, reason="20 [forgets] it")
+    workshop.probe(**only_darwin("Linux has no Mach ports", first_case=odd, second_case=case(**TWO)))
+    told = well("show", "pipe.first_case").splitlines()
+    assert "on darwin  pass, from 20 fail: 20 [forgets] it" in told
+    assert "on linux   unsupported: Linux has no Mach ports" in told
+    read = "https://github.com/apple-oss-distributions/xnu/blob/xnu-4570.41.2/osfmk/ipc/ipc_mqueue.c#L614"
+    assert f"read       {read} ipc_mqueue_send" in told
+    assert "run it     rig test pipe.first_case" in told
+    found = json.loads(well("show", "pipe.first_case", "--json"))
+    assert found["expect"] == {"linux": "unsupported", "darwin": {"17": "pass", "20": "fail"}}
+    assert found["read"] == {read: "ipc_mqueue_send"}
+    whole = well("show", "pipe")
+    assert "only on   darwin: Linux has no Mach ports" in whole and "pass, from 20 fail" in whole
+
+
+def test_show_tells_what_the_last_run_found_and_by_which_way(workshop: Workshop, tmp_path: Path) -> None:
+    with RunDir.create(image=make.IMAGE) as run:
+        run.add_guest(make.guest(facts=FACTS))
+        run.add_case(make.case("first_case", via="mach"))
+        run.add_case(make.case("second_case", Outcome.UNSUPPORTED, reason="no wrapper: [a], b", guest=None))
+    told = well("show", "pipe.first_case")
+    assert f"last run   pass, via mach, on reference (Darwin 20.5.0) ({run.path.resolve()})" in told
+    told = well("show", "pipe.second_case")
+    assert "last run   unsupported, on reference (linux): no wrapper: [a], b (" in told
+    assert json.loads(well("show", "first_case", "--json"))["last"]["via"] == "mach"
+    (run.path / "results.json").write_text("{")
+    (run.path / "events.jsonl").unlink()
+    assert "last run" not in well("show", "pipe.first_case")
+
+
+def test_table_in_each_form(workshop: Workshop) -> None:
+    assert json.loads(well("table", "--format", "json"))[0]["mechanism"] == "pipes"
+    assert "| pipes | pipe | 1 | 1 | 1 pass, 1 unsupported | 2 pass | POSIX 2 |" in well(
+        "table", "--format", "markdown"
+    )
+    assert "1 pass, 1 unsupported" in well("table")
+
+
+def test_table_is_kept_in_a_file(workshop: Workshop, tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    assert f"--write {path}" in fault(ManifestError, "table", "--check", str(path))
+    assert well("table", "--write", str(path)) == f"{path}: renewed\n"
+    assert well("table", "--check", str(path)) == f"{path}: the table is that of the manifests\n"
+    assert well("table", "--write", str(path)) == f"{path}: the table was that of the manifests\n"
+    assert "give one of them" in fault(InputError, "table", "--check", str(path), "--write", str(path))
 
 
 def test_show_of_a_probe_tells_its_cases(workshop: Workshop) -> None:

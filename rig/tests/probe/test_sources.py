@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from rig.errors import ManifestError
-from rig.probe.sources import absent_source, case_places, check_named, declared, listed_names, read_closure, unclaimed
+from rig.probe.sources import (
+    absent_source,
+    case_places,
+    check_named,
+    declared,
+    kernel_sources,
+    listed_names,
+    manifest_place,
+    read_closure,
+    unclaimed,
+)
 from rig.tests.probe.make import Workshop, only_darwin
 
 
@@ -80,3 +90,39 @@ def test_the_stand_in_of_a_probe_has_its_cases_and_the_reason_byte_by_byte(works
         f"CASE(first_case, .darwin_only = true, .why = {why}) {{}}",
         f"CASE(second_case, .darwin_only = true, .why = {why}) {{}}",
     ]
+
+
+def test_a_case_is_found_at_its_line_in_the_manifest(workshop: Workshop) -> None:
+    path = workshop.probe()
+    line = path.read_text().splitlines().index("  second_case:") + 1
+    assert str(manifest_place(workshop.load()[0], "second_case")) == f"{path}:{line}"
+
+
+OURS = "https://github.com/apple-oss-distributions/xnu/blob/xnu-4570.41.2"
+
+
+@pytest.mark.parametrize(
+    ("source", "links"),
+    [
+        (
+            "POSIX write(); xnu-4570 bsd/kern/sys_pipe.c:337 pipesize_blocks; osfmk/ipc/ipc_port.c ipc_port_init",
+            {
+                f"{OURS}/bsd/kern/sys_pipe.c#L337": "pipesize_blocks",
+                f"{OURS}/osfmk/ipc/ipc_port.c": "ipc_port_init",
+            },
+        ),
+        ("xnu osfmk/mach/message.h: MACH_RCV_LARGE", {f"{OURS}/osfmk/mach/message.h": ""}),
+        ("bsd/kern/syscalls.master 275, 276.", {f"{OURS}/bsd/kern/syscalls.master": "275, 276"}),
+        (
+            "xnu-7195.121.3 bsd/kern/kern_sig.c; xnu-4570.41.2 bsd/kern/kern_sig.c",
+            {
+                "https://github.com/apple-oss-distributions/xnu/blob/xnu-7195.121.3/bsd/kern/kern_sig.c": "",
+                f"{OURS}/bsd/kern/kern_sig.c": "",
+            },
+        ),
+        ("xnu-7195 bsd/kern/kern_sig.c", {}),
+        ("xnu tests/pipe_drain.c; Linux fs/pipe.c; FreeBSD sys/bsd/kern/x.c; measured on Darwin 20.5", {}),
+    ],
+)
+def test_where_the_kernels_own_words_are_read(source: str, links: dict[str, str]) -> None:
+    assert kernel_sources(source) == links
