@@ -15,11 +15,11 @@ static int serve(mach_port_t port, rig_exc_function *function, void *argument, i
         if (result != KERN_SUCCESS)
             break; /* timed out, or the port died */
         served++;
-        if (handler)
+        if (handler) { /* before the answer: the faulting thread reads it once it runs again */
             handler->last = e;
+            handler->served = served;
+        }
         kern_return_t answer = function(&e, argument);
-        if (handler)
-            handler->served = served; /* before the answer: the faulting thread reads it once it runs again */
         if (answer != RIG_EXC_KEPT)
             rig_exc_answer(&e, answer);
     }
