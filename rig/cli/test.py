@@ -12,7 +12,7 @@ from rig.errors import InputError
 from rig.machine import Network
 from rig.run.front import TestRequest, run_tests
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
-from rig.spec import Accel, Clock, SuiteSpec, load_spec
+from rig.spec import Accel, Clock, Isolation, SuiteSpec, load_spec
 
 _SUITE = SuiteSpec(name="default")
 _MOST_WORKERS = 256
@@ -33,6 +33,10 @@ def test(
     batches: Annotated[int | None, typer.Option(min=2, help="Samples of each timing (default 30).")] = None,
     time_factor: Annotated[float | None, typer.Option(min=0.001, help="Scale of every deadline.")] = None,
     memory: Annotated[int | None, typer.Option(min=64, help="RAM of each guest in MiB.")] = None,
+    isolation: Annotated[
+        Isolation | None, typer.Option(help="Which cases share a guest: all, those of one probe, or none.")
+    ] = None,
+    cold: Annotated[bool, typer.Option("--cold", help="Boot every guest; use no warm template.")] = False,
     probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
     plain: Annotated[bool | None, typer.Option("--plain/--live", help="Lines instead of the live table.")] = None,
@@ -49,6 +53,8 @@ def test(
         batches=batches or wanted.batches,
         network=Network.OPEN if net else Network.CLOSED,
         memory=memory,
+        isolation=isolation or wanted.isolation,
+        cold=cold,
         run_dir=run_dir,
     )
     request = TestRequest(

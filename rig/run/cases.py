@@ -13,6 +13,7 @@ from rig.result import CaseResult, LeakRecord, Outcome, RubbishRecord
 from rig.run.blame import outcome_of
 from rig.run.guests import GuestKeeper
 from rig.run.probe_run import ProbeRun, case_facts
+from rig.spec import ImageSpec, Isolation
 
 _LIST_SECONDS = 20.0
 MUTE_STARTS = 2
@@ -120,7 +121,7 @@ class CaseRunner:
             fault, probe = death
             words = f"{fault.message}, before this case began; {probe} was the last to run in that guest"
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
-        guest = self._keeper.get(manifest.probe)
+        guest = self._keeper.begin(manifest.probe)
         try:
             directory = self._push(guest, manifest)
         except GuestError as fault:
@@ -128,6 +129,8 @@ class CaseRunner:
             words = f"{fault.message}, before this case began"
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
         todo = [one for one in dict.fromkeys(wanted) if one not in book.answers and one not in book.lacking]
+        if self._keeper.settings.isolation is Isolation.CASE:
+            todo = [name]
         self._keeper.events.emit("probe.started", probe=manifest.probe, cases=len(todo), guest=self._keeper.id)
         keeper = self._keeper
         book.run = ProbeRun(guest, keeper.id, manifest, todo, directory, keeper.settings.batches, keeper.release)
@@ -135,8 +138,8 @@ class CaseRunner:
         return None
 
     def _push(self, guest: Guest, manifest: ProbeManifest) -> str:
-        directory = f"{guest.stored.spec.workdir.rstrip('/')}/rig"
-        if (self._keeper.id, manifest.probe) not in self._pushed:
+        directory = probes_directory(guest.stored.spec)
+        if manifest.probe not in self._keeper.brought and (self._keeper.id, manifest.probe) not in self._pushed:
             guest.push(self._executables[manifest.probe], f"{directory}/{manifest.probe}")
             self._pushed.add((self._keeper.id, manifest.probe))
         return directory
@@ -216,6 +219,11 @@ class CaseRunner:
             reason=reason,
             guest=record.id if record is not None and record.id == self._keeper.id else None,
         )
+
+
+def probes_directory(spec: ImageSpec) -> str:
+    """Where a guest's probes are put."""
+    return f"{spec.workdir.rstrip('/')}/rig"
 
 
 def _worsened(result: CaseResult, outcome: Outcome, reason: str) -> CaseResult:

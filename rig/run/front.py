@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,9 +29,10 @@ from rig.probe.toolchain import Target, build
 from rig.report import LiveTable, print_summary, write_page
 from rig.report.console import say
 from rig.result import ImageRecord, Outcome, RunDir, RunRecord, Verdict
+from rig.run import capacity
 from rig.run.recorder import Recorder
 from rig.run.settings import RunSettings
-from rig.spec import ImageSpec, TransportKind
+from rig.spec import ImageSpec, Isolation, TransportKind
 
 EXIT_RED = 1
 
@@ -82,6 +83,9 @@ def run_tests(request: TestRequest, console: Console) -> int:
     def tell(words: str) -> None:
         say(console, words)
 
+    if request.workers == "auto":
+        count = capacity.workers(request.settings.memory or spec.machine.memory, spec.machine.cpus)
+        request = replace(request, workers=str(count if count > 1 else 0))
     stored = Store().ensure(spec, tell)
     executables = build(selection.manifests, Target.for_os(spec.os), tell)
     image = ImageRecord(name=spec.name, digest=stored.digest, os=str(spec.os), release=spec.release)
@@ -169,6 +173,10 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args += ["--rig-memory", str(settings.memory)]
     if settings.network is Network.OPEN:
         args.append("--rig-net")
+    if settings.isolation is not Isolation.SUITE:
+        args += ["--rig-isolation", str(settings.isolation)]
+    if settings.cold:
+        args.append("--rig-cold")
     if request.keyword:
         args += ["-k", request.keyword]
     if request.marks:
@@ -178,8 +186,10 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
     if request.last_failed:
         args.append("--lf")
     if request.workers and request.workers != "0":
-        # One probe's cases stay together: it is started once, in one worker's guest.
-        args += ["-n", request.workers, "--dist", "loadfile"]
+        # One probe's cases stay together: it is started once, in one worker's guest. Where each case has a guest of its
+        # own there is nothing to keep together.
+        dist = "load" if settings.isolation is Isolation.CASE else "loadfile"
+        args += ["-n", request.workers, "--dist", dist]
     return [*args, *request.pytest_args, *nodes]
 
 

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rig.errors import Evidence, GuestError, RigError
-from rig.events import Event, Events
-from rig.guest import Guest, GuestOptions, boot_guest
+from rig.events import Events
+from rig.guest import Guest
 from rig.image.status import StoredImage
 from rig.probe.protocol import Hello
-from rig.result import GuestFacts, GuestRecord, StageTime
+from rig.result import GuestFacts, GuestRecord
+from rig.run.making import GuestMaker, HeldGuest, Outfit
+from rig.run.pool import Pool
 from rig.run.settings import RunSettings
+from rig.spec import Isolation
 
 BOOT_TRIES = 2
 """Boots in a row that may fail before the worker gives up: one bad boot is chance, two are the image."""
@@ -31,18 +34,19 @@ class GuestKeeper:
         worker: str = "main",
         events: Events | None = None,
         on_guest: OnGuest | None = None,
+        outfit: Callable[[], Outfit] = Outfit,
     ) -> None:
         self.stored = stored
         self.settings = settings
         self.events = events or Events()
         self.record: GuestRecord | None = None
-        self._logs = logs
-        self._worker = worker
+        self._maker = GuestMaker(stored, settings, logs, worker, self.events, outfit)
+        self._pool: Pool[HeldGuest] = Pool(self._maker, self._maker.may_prepare)
         self._on_guest = on_guest
-        self._guest: Guest | None = None
+        self._held: HeldGuest | None = None
         self._user = ""
+        self._id = self._maker.last_id
         self._release = ""
-        self._count = 0
         self._failures = 0
         self.ever_ready = False
         """Whether any guest of this worker became ready."""
@@ -52,7 +56,16 @@ class GuestKeeper:
     @property
     def id(self) -> str:
         """The present guest's name in the record: the worker, and which of its guests in order."""
-        return f"{self._worker}-{self._count}"
+        return self._id
+
+    @property
+    def brought(self) -> frozenset[str]:
+        """Probes that every guest here has from the start."""
+        return self._maker.brought
+
+    @property
+    def _guest(self) -> Guest | None:
+        return None if self._held is None else self._held.guest
 
     @property
     def release(self) -> str | None:
@@ -65,11 +78,24 @@ class GuestKeeper:
         A boot that fails is tried again, up to `BOOT_TRIES` in a row. Raises what `boot_guest` raises; having given
         up, the same again at each call.
         """
-        if self._guest is None or not self._guest.alive:
+        if self._held is None or not self._held.guest.alive:
             self.lose("lost")
-            self._guest = self._boot_with_patience()
+            self._held = self._boot_with_patience()
         self._user = user
-        return self._guest
+        return self._held.guest
+
+    def begin(self, probe: str) -> Guest:
+        """A live guest for a start of `probe`: by the isolation that was asked for, one that nobody has used.
+
+        Where each gets one, the next is made ready meanwhile. Raises as `get` does.
+        """
+        isolation = self.settings.isolation
+        if isolation is Isolation.CASE or (isolation is Isolation.PROBE and self._user != probe):
+            self._retire()
+        guest = self.get(probe)
+        if isolation is not Isolation.SUITE and guest.template is not None:
+            self._pool.prepare()
+        return guest
 
     def unseen_death(self) -> tuple[GuestError, str] | None:
         """How the present guest died since a probe used it last, and that probe; told once.
@@ -84,14 +110,14 @@ class GuestKeeper:
         self.lose(death.message)
         return death, user
 
-    def _boot_with_patience(self) -> Guest:
+    def _boot_with_patience(self) -> HeldGuest:
         while True:
             if self.gave_up is not None:
                 raise self.gave_up
-            self._count += 1
             try:
-                guest = self._boot()
+                held = self._pool.take()
             except RigError as fault:
+                self._id = self._maker.last_id
                 self._failures += 1
                 # Only a guest's own failure may be chance; bad input and an absent QEMU stay as they are.
                 if self._failures >= BOOT_TRIES or not isinstance(fault, GuestError):
@@ -100,45 +126,9 @@ class GuestKeeper:
             else:
                 self._failures = 0
                 self.ever_ready = True
-                return guest
-
-    def _boot(self) -> Guest:
-        guest_id = self.id
-
-        def hear(event: Event) -> None:
-            self.events.emit(event.name, **{"guest": guest_id, **event.data})
-
-        named = Events()
-        named.listen(hear)
-        options = GuestOptions(
-            logs=self._logs / guest_id,
-            accel=self.settings.accel,
-            clock=self.settings.clock,
-            network=self.settings.network,
-            time_factor=self.settings.time_factor,
-            memory=self.settings.memory,
-            cpus=self.settings.cpus,
-        )
-        with named.step("guest.boot", image=self.stored.spec.name) as found:
-            guest = boot_guest(self.stored, options, named)
-            found["accel"] = str(guest.accel)
-        launch = guest.machine.launch
-        self._tell(
-            GuestRecord(
-                id=guest_id,
-                accel=guest.accel,
-                accel_reason=guest.accel_reason,
-                qemu_version=guest.machine.qemu_version,
-                qemu_argv=tuple(guest.machine.process.argv),
-                cpus=launch.spec.cpus,
-                memory=launch.spec.memory,
-                clock=launch.clock,
-                stages=tuple(StageTime(name=stage.name, seconds=stage.took) for stage in guest.stages),
-                console_log=str(launch.console_log),
-                qemu_log=str(launch.qemu_log),
-            )
-        )
-        return guest
+                self._id = held.id
+                self._tell(held.record)
+                return held
 
     def _tell(self, record: GuestRecord) -> None:
         self.record = record
@@ -171,14 +161,29 @@ class GuestKeeper:
 
     def lose(self, why: str) -> None:
         """End the present guest, if there is one, and say why. Safe to call at any time."""
-        if self._guest is None:
+        held, self._held = self._held, None
+        if held is None:
             return
-        guest, self._guest = self._guest, None
-        process = guest.machine.process
+        process = held.guest.machine.process
         how = why if process.alive else f"QEMU ended: {process.how_it_ended}"
-        if guest.lost is not None:
-            how = guest.lost.message
-        guest.close()
+        if held.guest.lost is not None:
+            how = held.guest.lost.message
+        held.close()
+        self._ended(how)
+
+    def close(self) -> None:
+        """The run is over: end the guest, and the one that was made ready ahead. Safe to call twice."""
+        self.lose("the run is over")
+        self._pool.close()
+
+    def _retire(self) -> None:
+        """End a guest that has been used, behind the next one's back."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.end(held)
+            self._ended("the next one gets a guest of its own")
+
+    def _ended(self, how: str) -> None:
         self.events.emit("guest.ended", guest=self.id, how=how)
         if self.record is not None:
             self._tell(self.record.model_copy(update={"ended": how}))

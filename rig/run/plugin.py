@@ -22,7 +22,7 @@ from rig.probe.manifest import CaseKind
 from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import Worker, make_worker, worker_of
-from rig.spec import Accel, Clock
+from rig.spec import Accel, Clock, Isolation
 
 RIG_DATA = "rig"
 """Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
@@ -39,6 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rig-time-factor", type=float, metavar="X", help="scale of every deadline")
     group.addoption("--rig-batches", type=int, default=30, metavar="N", help="samples of each timing")
     group.addoption("--rig-memory", type=int, metavar="MIB", help="RAM of the guest")
+    group.addoption(
+        "--rig-isolation", default="suite", choices=[str(one) for one in Isolation], help="which cases share a guest"
+    )
+    group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
     group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
     group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="where guests' logs go (`rig test` records a run)")
 
@@ -53,6 +57,8 @@ def settings_of(config: pytest.Config) -> RunSettings:
         time_factor=option.rig_time_factor,
         batches=option.rig_batches,
         memory=option.rig_memory,
+        isolation=Isolation(option.rig_isolation),
+        cold=option.rig_cold,
         network=Network.OPEN if option.rig_net else Network.CLOSED,
         run_dir=option.rig_run_dir,
     )
@@ -82,6 +88,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:
     """A YAML file that is a manifest."""
     return ManifestFile.from_parent(parent, path=file_path) if looks_like_manifest(file_path) else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the worker which probes it will run."""
+    found = (item.manifest for item in session.items if isinstance(item, CaseItem))
+    worker_of(session.config).manifests = tuple({manifest.probe: manifest for manifest in found}.values())
 
 
 @pytest.fixture

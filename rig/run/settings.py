@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.machine import Network
-from rig.spec import Accel, Clock
+from rig.spec import Accel, Clock, Isolation
 
 DEFAULT_IMAGE = "reference"
 
@@ -23,5 +23,8 @@ class RunSettings:
     network: Network = Network.CLOSED
     memory: int | None = None
     cpus: int | None = None
+    isolation: Isolation = Isolation.SUITE
+    cold: bool = False
+    """Every guest is booted, even where a warm template could be restored."""
     run_dir: Path | None = None
     """Where logs and results go; None: no record is kept beside pytest's own."""

@@ -14,16 +14,20 @@ import pytest
 from rig.errors import GuestError, RigError
 from rig.events import EventFile, Events
 from rig.guest import Guest
+from rig.guest.warm import Layer
 from rig.image.catalogue import Catalogue
 from rig.image.status import StoredImage
 from rig.image.store import Store
+from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest
 from rig.probe.toolchain import Target, build
 from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishRecord
-from rig.run.cases import CaseAnswer, CaseRunner
+from rig.run.cases import CaseAnswer, CaseRunner, probes_directory
 from rig.run.guests import GuestKeeper
+from rig.run.making import Outfit
 from rig.run.probe_run import case_facts
 from rig.run.settings import RunSettings
+from rig.spec import Isolation
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Worker:
     """What is new about guests since it was told last."""
     rest: Rest = field(default_factory=Rest)
     """Known once it is closed."""
+    manifests: tuple[ProbeManifest, ...] = ()
+    """Those that have been selected."""
     _executables: dict[str, Path] = field(default_factory=dict)
     _unbuilt: dict[str, RigError] = field(default_factory=dict)
 
@@ -64,8 +70,28 @@ class Worker:
     def keeper(self) -> GuestKeeper:
         """The keeper of this worker's guest."""
         return GuestKeeper(
-            self.stored, self.settings, self.make_logs(), worker=self.name, events=self.events, on_guest=self._note
+            self.stored,
+            self.settings,
+            self.make_logs(),
+            worker=self.name,
+            events=self.events,
+            on_guest=self._note,
+            outfit=self._outfit,
         )
+
+    def _outfit(self) -> Outfit:
+        """All probes at once, where guests are restored often; else each is pushed when it is wanted."""
+        if self.settings.isolation is Isolation.SUITE:
+            return Outfit()
+        for manifest in self.manifests:
+            self._built(manifest)
+        bundle = make_bundle(self._executables)
+        directory = probes_directory(self.stored.spec)
+
+        def put(guest: Guest) -> None:
+            guest.push(bundle.dir, directory)
+
+        return Outfit((Layer("probes", f"{bundle.digest} {directory}", put),), frozenset(bundle.names))
 
     def _note(self, record: GuestRecord) -> None:
         self.guests[record.id] = record
@@ -99,15 +125,19 @@ class Worker:
         """
         runner = self.cases
         self.events.emit("case.wanted", case=f"{manifest.probe}.{name}", mechanism=manifest.mechanism)
+        unbuilt = self._built(manifest)
+        if unbuilt is not None:
+            return CaseAnswer(self.error(manifest, name, f"the probe was not built: {unbuilt.message}"))
+        return runner.run(manifest, name, rest)
+
+    def _built(self, manifest: ProbeManifest) -> RigError | None:
+        """Why this probe has no executable; None where it has. Told once, not tried again."""
         if manifest.probe not in self._unbuilt:
             try:
                 self.executables([manifest])
             except RigError as fault:
                 self._unbuilt[manifest.probe] = fault
-        unbuilt = self._unbuilt.get(manifest.probe)
-        if unbuilt is not None:
-            return CaseAnswer(self.error(manifest, name, f"the probe was not built: {unbuilt.message}"))
-        return runner.run(manifest, name, rest)
+        return self._unbuilt.get(manifest.probe)
 
     def error(self, manifest: ProbeManifest, name: str, reason: str) -> CaseResult:
         """The result of a case that never got to a guest."""
@@ -122,7 +152,7 @@ class Worker:
         leaks, rubbish = self.cases.close()
         guest = keeper.id
         death = keeper.unseen_death()
-        keeper.lose("the run is over")
+        keeper.close()
         if leaks or rubbish or death:
             self.rest = Rest(tuple(leaks), tuple(rubbish), death[0] if death else None, guest)
 

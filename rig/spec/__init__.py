@@ -18,7 +18,7 @@ from rig.spec.image import (
 )
 from rig.spec.loader import load_spec, parse_spec
 from rig.spec.machine import Accel, Clock, Firmware, MachineSpec
-from rig.spec.suite import SuiteSpec
+from rig.spec.suite import Isolation, SuiteSpec
 
 __all__ = [
     "Accel",
@@ -31,6 +31,7 @@ __all__ = [
     "GuestOS",
     "ImageFormat",
     "ImageSpec",
+    "Isolation",
     "LoginSpec",
     "MachineSpec",
     "SourceKind",

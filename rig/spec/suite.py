@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -10,6 +11,14 @@ from rig.spec.base import Spec
 from rig.spec.machine import Accel, Clock
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+class Isolation(StrEnum):
+    """Which cases share a guest: all of a worker's, those of one probe, or none."""
+
+    SUITE = "suite"
+    PROBE = "probe"
+    CASE = "case"
 
 
 class SuiteSpec(Spec):
@@ -27,6 +36,7 @@ class SuiteSpec(Spec):
     """A pytest -m expression, for example `not timing`."""
     accel: Accel = Accel.AUTO
     clock: Clock = Clock.WALL
+    isolation: Isolation = Isolation.SUITE
     batches: Annotated[int, Field(ge=2, le=10_000)] = 30
     """Timing samples of each metric."""
     time_factor: Annotated[float, Field(gt=0, le=1000)] | None = None

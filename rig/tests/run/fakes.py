@@ -91,12 +91,14 @@ class World:
     """Probes after whose end their guest panics."""
     boots: list[str] = field(default_factory=list)
     """Of each boot in order: ok or fails; ok without an entry."""
+    warm: bool = False
+    """Whether guests are restored from a template."""
     booted: int = 0
     starts: list[tuple[str, list[str]]] = field(default_factory=list)
     guests: list[FakeGuest] = field(default_factory=list)
 
-    def boot(self, stored: Any, options: Any, events: Any) -> FakeGuest:
-        """Stands for `boot_guest`."""
+    def boot(self, stored: Any, options: Any, events: Any, *, layers: Any = ()) -> FakeGuest:
+        """Stands for `ready_guest`."""
         word = self.boots[self.booted] if self.booted < len(self.boots) else "ok"
         self.booted += 1
         events.emit("accel.chosen", accel="tcg", reason="asked for", trial=False)
@@ -104,6 +106,8 @@ class World:
         if word != "ok":
             raise BootError("boot stage 'kernel' was not reached in 25 s", evidence=EVIDENCE)
         guest = FakeGuest(self, stored, options)
+        for layer in layers:
+            layer.apply(guest)
         self.guests.append(guest)
         return guest
 
@@ -118,6 +122,7 @@ class FakeGuest:
         self.factor = 1.0
         self.accel, self.accel_reason = Accel.TCG, "asked for"
         self.stages = [StageTime("login", 1.0, 1.0)]
+        self.template: str | None = "a template" if world.warm else None
         self.lost: GuestError | None = None
         self.dead: GuestError | None = None
         self.closed = False
@@ -253,7 +258,7 @@ def installed(world: World) -> Iterator[World]:
     """The rig with this world's guests, until the block is left."""
     INSTALLED.append(world)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rig.run.guests.boot_guest", world.boot)
+        patch.setattr("rig.run.making.ready_guest", world.boot)
         for module in ("rig.run.worker", "rig.run.front"):
             patch.setattr(f"{module}.Store", FakeStore)
             patch.setattr(f"{module}.build", build)

@@ -14,6 +14,7 @@ from rig.probe.protocol import Hello, StreamReader
 from rig.result import GuestRecord
 from rig.run.guests import BOOT_TRIES, GuestKeeper
 from rig.run.settings import RunSettings
+from rig.spec import Isolation
 from rig.tests.run.fakes import EVIDENCE, STORED, World, hello, installed
 
 DEATH = PanicError("the guest's kernel panicked: test", evidence=EVIDENCE)
@@ -105,11 +106,11 @@ def test_only_failures_in_a_row_count(world: World, keeper: GuestKeeper) -> None
 def test_what_no_second_boot_mends_is_not_tried_again(keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
 
-    def boot(*_: Any) -> None:
+    def boot(*_: Any, **__: Any) -> None:
         tries.append(1)
         raise HostError("qemu-system-x86_64 is not installed")
 
-    monkeypatch.setattr("rig.run.guests.boot_guest", boot)
+    monkeypatch.setattr("rig.run.making.ready_guest", boot)
     for _ in range(2):
         with pytest.raises(HostError):
             keeper.get()
@@ -150,3 +151,63 @@ def test_evidence_is_the_faults_else_the_guests(world: World, keeper: GuestKeepe
     assert keeper.evidence(DEATH) == EVIDENCE
     keeper.get()
     assert keeper.evidence(PanicError("without any")) == EVIDENCE
+
+
+def isolated(world: World, told: list[GuestRecord], place: Path, isolation: Isolation) -> GuestKeeper:
+    world.warm = True
+    stored: Any = STORED
+    return GuestKeeper(stored, RunSettings(isolation=isolation), place, worker="gw1", on_guest=told.append)
+
+
+@pytest.mark.parametrize(
+    ("isolation", "want"),
+    [
+        (Isolation.SUITE, ["gw1-1", "gw1-1", "gw1-1", "gw1-1"]),
+        (Isolation.PROBE, ["gw1-1", "gw1-1", "gw1-2", "gw1-3"]),
+        (Isolation.CASE, ["gw1-1", "gw1-2", "gw1-3", "gw1-4"]),
+    ],
+)
+def test_who_shares_a_guest(
+    world: World, told: list[GuestRecord], tmp_path: Path, isolation: Isolation, want: list[str]
+) -> None:
+    keeper = isolated(world, told, tmp_path, isolation)
+    seen = []
+    for probe in ("pipe", "pipe", "fifo", "pipe"):
+        keeper.begin(probe)
+        seen.append(keeper.id)
+    keeper.close()
+    assert seen == want
+    assert all(guest.closed for guest in world.guests)
+    # Each that was used is told of, with its end; the one made ready ahead and never used is not.
+    assert {record.id for record in told} == set(want)
+    assert {record.id for record in told if record.ended} == set(want)
+    assert {record.start for record in told} == {"warm"}
+
+
+def test_what_is_booted_cold_is_not_made_ahead_of_need(world: World, told: list[GuestRecord], tmp_path: Path) -> None:
+    keeper = isolated(world, told, tmp_path, Isolation.CASE)
+    world.warm = False
+    keeper.begin("pipe")
+    keeper.begin("pipe")
+    keeper.close()
+    assert world.booted == 2
+
+
+def test_a_guest_that_died_is_replaced_within_its_probe(world: World, told: list[GuestRecord], tmp_path: Path) -> None:
+    keeper = isolated(world, told, tmp_path, Isolation.PROBE)
+    keeper.begin("pipe")
+    keeper.lose("killed")
+    keeper.begin("pipe")
+    assert (keeper.id, world.guests[0].closed) == ("gw1-2", True)
+    keeper.close()
+
+
+def test_no_room_on_the_host_is_told_and_final(
+    world: World, told: list[GuestRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rig.run.capacity.available_mib", lambda: 100)
+    keeper = isolated(world, told, tmp_path, Isolation.SUITE)
+    with pytest.raises(HostError, match=r"no room for a guest: .* 100 MiB are available"):
+        keeper.begin("pipe")
+    assert keeper.gave_up is not None and world.booted == 0
+    keeper.close()

@@ -1,0 +1,115 @@
+"""What this host can hold: how many guests side by side, and whether there is room for one more now.
+
+Each guest that runs is written down as a claim that ends with its process, so guests of other runs count, too. A guest
+is counted with all its RAM and what QEMU itself needs, though one restored from a template shares most of that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+
+from rig.errors import HostError
+from rig.events import Events
+from rig.image.locks import Claim, claimed_by
+from rig.paths import ensure, state_dir
+
+QEMU_MIB = 192
+"""Of each QEMU beside the guest's RAM: its code, translated blocks, devices. Measured under TCG: 60 to 150."""
+RESERVE_MIB = 256
+"""Left to everything else on the host."""
+WAIT_SECONDS = 300.0
+_STEP = 0.5
+_MIB = 1 << 20
+_numbers = itertools.count(1)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def available_mib() -> int:
+    """Memory that can be had now without swapping."""
+    return int(psutil.virtual_memory().available) // _MIB
+
+
+def need_mib(memory: int) -> int:
+    """What a guest with `memory` MiB of RAM is counted as."""
+    return memory + QEMU_MIB
+
+
+def workers(memory: int, cpus: int = 1) -> int:
+    """Guests side by side: one for each of the host's processors that a guest keeps busy, as far as memory goes."""
+    by_memory = (available_mib() - RESERVE_MIB) // need_mib(memory)
+    return max(1, min(cores() // max(1, cpus), by_memory))
+
+
+class Capacity:
+    """The claims of all guests of this user."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = root or state_dir() / "capacity"
+
+    def claimed_mib(self) -> int:
+        """What all guests that run are counted as."""
+        total = 0
+        for path in self._root.glob("*.guest"):
+            with contextlib.suppress(ValueError, OSError):
+                total += int(claimed_by(path) or 0)
+        return total
+
+    def why_not(self, need: int) -> str:
+        """Why there is no room for a guest of `need` MiB now; empty where there is."""
+        free, total = available_mib(), int(psutil.virtual_memory().total) // _MIB
+        claimed = self.claimed_mib()
+        if need + RESERVE_MIB > free:
+            return f"a guest needs {need} MiB and {RESERVE_MIB} MiB are left to the host, {free} MiB are available"
+        if claimed + need + RESERVE_MIB > total:
+            return f"guests that run may use {claimed} MiB of this host's {total}, and one more needs {need} MiB"
+        return ""
+
+    def may_prepare(self, need: int) -> bool:
+        """Whether a guest may be made ready ahead of need: only where there is room for it twice."""
+        return not self.why_not(2 * need)
+
+    @contextlib.contextmanager
+    def room(
+        self, need: int, events: Events, *, seconds: float = WAIT_SECONDS, lost: Callable[[], bool] = lambda: False
+    ) -> Iterator[Claim]:
+        """A claim of `need` MiB, waited for while other guests end; it holds as long as any process has its descriptor.
+
+        Raises `HostError` when there is no room in time, or cannot be: no guest of this user's holds any.
+        """
+        ensure(self._root)
+        until = time.monotonic() + seconds
+        told = False
+        while True:
+            with FileLock(self._root / "lock"):
+                why = self.why_not(need)
+                if not why:
+                    path = self._root / f"{os.getpid()}-{next(_numbers)}.guest"
+                    claim = Claim(path, str(need))
+                    break
+                others = self.claimed_mib()
+            if not others or time.monotonic() >= until or lost():
+                hint = "Give the guest less memory (--memory), run fewer side by side (-n), or free some on this host."
+                raise HostError(f"no room for a guest: {why}", hint=hint)
+            if not told:
+                events.emit("guest.waiting", reason=why)
+                told = True
+            time.sleep(_STEP)
+        try:
+            yield claim
+        finally:
+            claim.release()
