@@ -23,7 +23,10 @@ mach_msg_return_t letter_post(mach_port_t to, mach_msg_id_t id, mach_msg_timeout
 {
     struct letter letter;
     letter_write(&letter, to, MACH_MSG_TYPE_COPY_SEND, id);
-    return rig_msg_send(&letter.head, timeout_ms);
+    mach_msg_return_t result = rig_msg_send(&letter.head, timeout_ms);
+    if (result == MACH_SEND_TIMED_OUT || result == MACH_SEND_INTERRUPTED)
+        mach_port_deallocate(rig_task(), letter.head.msgh_remote_port); /* the copied right came back with the message */
+    return result;
 }
 
 mach_msg_return_t letter_take(mach_port_t from, struct letter *letter, mach_msg_timeout_t timeout_ms)

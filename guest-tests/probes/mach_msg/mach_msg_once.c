@@ -1,7 +1,7 @@
 /* mach_msg_once.c - send-once rights, calls that send and receive at once, and what a failed send gives back.
  * Contracts: xnu-4570.41.2 osfmk/ipc/ipc_kmsg.c ipc_kmsg_copyout_pseudo, mach_msg.c mach_msg_overwrite_trap, ipc_port.c
  * ipc_port_release_sonce. */
-#include "receiver.h"
+#include "letter.h"
 
 enum { QUEUE = MACH_PORT_QLIMIT_DEFAULT };
 
@@ -74,7 +74,7 @@ CASE(request_destroyed_in_its_queue_notifies)
     letter_write(&letter, server, MACH_MSG_TYPE_COPY_SEND, 1);
     rig_msg_reply_to(&letter.head, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE);
     REQUIRE_KERN(rig_msg_send(&letter.head, 0));
-    CHECK_KERN(rig_port_destroy(rig_task(), server), KERN_SUCCESS);
+    CHECK_KERN(mach_port_mod_refs(rig_task(), server, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
     check_send_once_notice(reply);
 }
 

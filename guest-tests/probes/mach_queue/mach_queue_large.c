@@ -1,4 +1,4 @@
-/* mach_msg_large.c - messages that do not fit the receiver's room.
+/* mach_queue_large.c - messages that do not fit the receiver's room.
  * Contracts: xnu-4570.41.2 osfmk/ipc/ipc_mqueue.c ipc_mqueue_select_on_thread, mach_msg.c mach_msg_receive_results,
  * msg_receive_error. */
 #include "receiver.h"

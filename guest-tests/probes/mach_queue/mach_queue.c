@@ -1,6 +1,8 @@
-/* mach_msg_wait.c - timeouts, and blocking on an empty and on a full queue.
+/* mach_queue.c - timeouts, and blocking on an empty and on a full queue.
  * Contracts: xnu-4570.41.2 osfmk/ipc/ipc_mqueue.c ipc_mqueue_send, ipc_mqueue_receive_on_thread. */
 #include "receiver.h"
+
+PROBE("mach_queue", "1");
 
 enum { QUEUE = MACH_PORT_QLIMIT_DEFAULT, WHILE_MS = 60 };
 
@@ -47,7 +49,7 @@ CASE(queue_takes_as_many_as_its_limit)
         LETTER_ARRIVES(port, 0);
         LETTER_SEND(port, 5); /* one out, one in */
         CHECK_KERN(letter_post(port, 6, 0), MACH_SEND_TIMED_OUT);
-        CHECK_KERN(rig_port_destroy(rig_task(), port), KERN_SUCCESS);
+        CHECK_KERN(mach_port_mod_refs(rig_task(), port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
     }
 }
 
@@ -154,7 +156,7 @@ CASE(port_dies_under_a_blocked_sender)
 {
     static const mach_msg_return_t want = MACH_MSG_SUCCESS;
     struct rig_partner partner = blocked_sender(&want);
-    CHECK_KERN(rig_port_destroy(rig_task(), partner.mine), KERN_SUCCESS);
+    CHECK_KERN(mach_port_mod_refs(rig_task(), partner.mine, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
     CHECK_EXITED(partner.pid, 0);
 }
 

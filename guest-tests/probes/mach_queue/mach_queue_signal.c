@@ -1,4 +1,4 @@
-/* mach_msg_signal.c - sends and receives that a signal, or a change of their port, ends early.
+/* mach_queue_signal.c - sends and receives that a signal, or a change of their port, ends early.
  * Contracts: xnu-4570.41.2 osfmk/ipc/ipc_mqueue.c ipc_mqueue_send, ipc_mqueue_receive_results; libsyscall/mach/mach_msg.c
  * mach_msg, which repeats what was interrupted unless asked not to. */
 #include "receiver.h"

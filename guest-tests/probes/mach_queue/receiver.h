@@ -2,7 +2,7 @@
 #ifndef RECEIVER_H
 #define RECEIVER_H
 
-#include "letter.h"
+#include "../mach_msg/letter.h"
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-/* mach_msg_set.c - receiving from port sets.
+/* mach_queue_set.c - receiving from port sets.
  * Contracts: xnu-4570.41.2 osfmk/ipc/ipc_mqueue.c ipc_mqueue_receive_on_thread, ipc_mqueue_copyin; ipc_pset.c. */
 #include "receiver.h"
 
