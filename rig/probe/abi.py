@@ -119,6 +119,8 @@ def _import_faults(strong: Iterable[str], weak: Iterable[str], symbols: Symbols)
     for name in weak:
         if not symbols.knows(name):
             yield f"imports {name} weakly, of which {symbols.origin} says nothing: {_RECORD}"
+        elif name in symbols.absent and name in symbols.lists.get(symbols.reference, ()):
+            yield f"imports {name} weakly, declared under `absent`, but {symbols.reference} exports it: take it out"
         elif not symbols.sane_weak(name):
             yield (
                 f"imports {name} weakly, but {symbols.reference} does not export it: misspelt? "

@@ -257,3 +257,37 @@ def test_exports_name_themselves_unless_named(workshop: Workshop, tmp_path: Path
     assert "against my-list" in well("check", "--exports", str(path))
     assert "'Not_Good!'" in fault(InputError, "check", "--exports", f"Not_Good!={path}")
     assert "gone" in fault(InputError, "check", "--exports", str(tmp_path / "gone"))
+
+
+def sdk(place: Path, names: list[str]) -> Path:
+    """A directory as an SDK is, whose libSystem is a text stub with these names."""
+    (place / "usr" / "lib").mkdir(parents=True)
+    stub = place / "usr" / "lib" / "libSystem.B.tbd"
+    quoted = ", ".join(f"'{name}'" for name in names)
+    stub.write_text(f"--- !tapi-tbd\ntbd-version: 4\nexports:\n  - targets: [x86_64-macos]\n    symbols: [{quoted}]\n")
+    return place
+
+
+def test_check_against_an_image_of_ones_own(workshop: Workshop, tmp_path: Path) -> None:
+    names = imports()
+    assert "_puts" in names
+    lacking = [name for name in names if name != "_puts"]
+    assert "against mine" in well("check", "--exports", f"mine={sdk(tmp_path / 'whole', names)}")
+    told = fault(ToolchainError, "check", "--exports", f"mine={sdk(tmp_path / 'lacking', lacking)}")
+    assert "1 fault in the probes" in told
+    assert "pipe for x86_64-macos.10.13 imports _puts strongly, which mine does not export" in told
+    (tmp_path / "names.txt").write_text("\n".join(lacking))
+    assert "_puts strongly, which names does not export" in fault(
+        ToolchainError, "check", "--exports", str(tmp_path / "names.txt")
+    )
+
+
+def test_what_is_no_image_is_told(workshop: Workshop, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    assert f"{empty}: exports nothing" in fault(InputError, "check", "--exports", str(empty))
+    assert "found no libSystem here" in fault(InputError, "check", "--exports", f"mine={tmp_path}")
+    (tmp_path / "void" / "usr" / "lib").mkdir(parents=True)
+    (tmp_path / "void" / "usr" / "lib" / "libSystem.tbd").touch()
+    assert "found no libSystem here" in fault(InputError, "check", "--exports", f"mine={tmp_path / 'void'}")
+    assert "No such file" in fault(InputError, "check", "--exports", str(tmp_path / "nowhere" / "sdk"))

@@ -7,7 +7,7 @@ import lief
 import pytest
 
 from rig.errors import InputError
-from rig.probe import abi
+from rig.probe import abi, zig
 from rig.probe.cache import Cache
 from rig.probe.exports import x86_64_slice
 from rig.probe.libsystem import ExportList, Fixture, Symbols
@@ -83,6 +83,31 @@ def test_a_weak_import_may_be_missing_in_all_but_the_reference(compiled: Compile
     assert "`absent` in fixture.yaml" in fault
 
 
+def whole_lists(path: Path, *, exported: bool, absent: dict[str, str]) -> Symbols:
+    """Given lists: `full`, the reference, has all that the program imports, _msgget only if `exported`."""
+    report = abi.check("pipe", path, Target.DARWIN)
+    names = {*report.strong, *report.weak} - (set() if exported else {"_msgget"})
+    fixture = Fixture(reference="full", lists={"full": ExportList(exports=1)}, absent=absent)
+    return Symbols.given({"full": names}, fixture)
+
+
+def test_a_weak_import_that_no_reference_has_may_be_declared_absent(compiled: Compile) -> None:
+    path = compiled(WEAK_C, Target.DARWIN)
+    why = {"_msgget": "Darwin lacks it, which is what the probe tells"}
+    assert abi.check("pipe", path, Target.DARWIN, whole_lists(path, exported=False, absent=why)).faults == ()
+    (fault,) = abi.check("pipe", path, Target.DARWIN, whole_lists(path, exported=False, absent={})).faults
+    assert "declare it under `absent`" in fault
+    (fault,) = abi.check("pipe", path, Target.DARWIN, whole_lists(path, exported=True, absent=why)).faults
+    assert "declared under `absent`, but full exports it" in fault
+
+
+def test_what_is_declared_absent_cannot_be_imported_strongly(compiled: Compile) -> None:
+    path = compiled(STRONG_C, Target.DARWIN)
+    known = whole_lists(path, exported=False, absent={"_msgget": "Darwin lacks it"})
+    (fault,) = abi.check("pipe", path, Target.DARWIN, known).faults
+    assert "imports _msgget strongly, which full does not export" in fault
+
+
 @pytest.mark.parametrize("c", [WEAK_C, STRONG_C])
 def test_an_import_that_was_never_recorded_is_a_fault_with_the_way_out(compiled: Compile, c: str) -> None:
     known = symbols(compiled("", Target.DARWIN), full=set())
@@ -117,6 +142,45 @@ def test_another_library_is_a_fault(compiled: Compile, tmp_path: Path) -> None:
     binary.write(str(tmp_path / "changed"))
     (fault,) = abi.check("pipe", tmp_path / "changed", Target.DARWIN).faults
     assert "needs /usr/lib/libobjc.A.dylib" in fault
+
+
+def test_a_program_without_a_minimum_version_is_a_fault(compiled: Compile, tmp_path: Path) -> None:
+    binary = x86_64_slice(compiled("", Target.DARWIN))
+    assert binary.version_min is not None
+    binary.remove(binary.version_min)
+    binary.write(str(tmp_path / "changed"))
+    assert "names no minimum version of macOS" in abi.check("pipe", tmp_path / "changed", Target.DARWIN).faults
+
+
+def test_a_library_is_no_executable(cache: Cache, tmp_path: Path) -> None:
+    (tmp_path / "odd.c").write_text("int odd(void) { return 1; }\n")
+    flags = ["-target", Target.DARWIN, "-shared", "-o", str(tmp_path / "odd"), "odd.c"]
+    zig.compile_c(flags, cwd=tmp_path, cache=cache.root / "zig")
+    assert "is a DYLIB, not an executable" in abi.check("odd", tmp_path / "odd", Target.DARWIN).faults
+
+
+def test_a_program_for_another_machine_has_no_part_for_this_one(compiled: Compile, tmp_path: Path) -> None:
+    data = bytearray(compiled("", Target.DARWIN).read_bytes())
+    data[4:8] = (0x0100000C).to_bytes(4, "little")  # CPU_TYPE_ARM64
+    (tmp_path / "arm").write_bytes(data)
+    with pytest.raises(InputError, match="has no x86_64 part"):
+        abi.check("pipe", tmp_path / "arm", Target.DARWIN)
+
+
+def test_a_program_that_does_not_load_libsystem_is_a_fault(compiled: Compile, tmp_path: Path) -> None:
+    binary = x86_64_slice(compiled("", Target.DARWIN))
+    for library in binary.libraries:
+        library.name = "/usr/lib/libOther.dylib"
+    binary.write(str(tmp_path / "changed"))
+    faults = abi.check("pipe", tmp_path / "changed", Target.DARWIN).faults
+    assert "does not load /usr/lib/libSystem.B.dylib" in faults
+    assert any("needs /usr/lib/libOther.dylib" in fault for fault in faults)
+
+
+def test_a_newer_systems_fixups_are_a_fault(compiled: Compile, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = compiled("", Target.DARWIN)
+    monkeypatch.setattr(lief.MachO.Binary, "has_dyld_chained_fixups", True)
+    assert "has chained fixups, which the dyld of Darwin 17 cannot read" in abi.check("p", path, Target.DARWIN).faults
 
 
 def test_an_executable_that_is_not_static_is_a_fault() -> None:
