@@ -1,0 +1,5 @@
+"""`python -m rig.bench`."""
+
+from rig.bench.main import main
+
+main()

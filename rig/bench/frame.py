@@ -1,0 +1,102 @@
+"""What every bench shares: where it works, what it finds, and how that is kept.
+
+A bench is a function of a `Bed`; `rig.bench.main.BENCHES` names them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rig.errors import HostError, InputError
+from rig.guest import Guest, GuestOptions, boot_guest
+from rig.image.catalogue import Catalogue
+from rig.image.store import Store
+from rig.paths import ensure
+from rig.spec import Clock
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bed:
+    """Where a bench works: `directory` is its own and stays; `rounds` is how often it repeats what it measures."""
+
+    directory: Path
+    rounds: int
+    say: Say
+    image: str = "reference"
+    clock: Clock = Clock.WALL
+
+    def boot(self, **options: Any) -> Guest:
+        """A guest of this bench's image; options as those of `GuestOptions`. Close it."""
+        stored = Store().ensure(Catalogue.load().get(self.image), self.say)
+        self.say(f"booting {self.image}")
+        return boot_guest(stored, GuestOptions(logs=self.directory / "guest", clock=self.clock, **options))
+
+    def keep(self, name: str, text: str) -> None:
+        """Put raw output beside the results."""
+        try:
+            (ensure(self.directory) / name).write_text(text, encoding="utf-8")
+        except OSError as fault:
+            raise HostError(f"{self.directory / name}: {fault.strerror}") from fault
+
+
+@dataclass
+class Finding:
+    """What a bench found: a table for people, `data` for machines (numbers and text only), notes that explain."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One bench by name."""
+
+    name: str
+    summary: str
+    run: Callable[[Bed], Finding]
+
+
+def chosen(benches: tuple[Bench, ...], names: list[str]) -> tuple[Bench, ...]:
+    """Those with these names, in their own order; all for no names. Raises `InputError` for an unknown one."""
+    known = [bench.name for bench in benches]
+    for name in names:
+        if name not in known:
+            raise InputError(f"there is no bench {name!r}", hint=f"There are: {', '.join(known)}.")
+    return tuple(bench for bench in benches if not names or bench.name in names)
+
+
+def host_facts() -> dict[str, Any]:
+    """Of this machine, now: what a number cannot be judged without."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "machine": platform.machine(),
+        "kernel": platform.release(),
+        "processors": os.cpu_count() or 0,
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def record(findings: dict[str, Finding], host: dict[str, Any]) -> str:
+    """The JSON document of a whole call."""
+    document = {"version": 1, "host": host, "benches": {name: asdict(found) for name, found in findings.items()}}
+    return json.dumps(document, indent=1) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a result file. Raises `HostError`."""
+    try:
+        ensure(path.absolute().parent)
+        path.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        raise HostError(f"{path}: {fault.strerror}") from fault

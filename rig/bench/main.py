@@ -1,0 +1,88 @@
+"""The command behind `ci/bench`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rig.bench import timings
+from rig.bench.frame import Bed, Bench, Finding, chosen, host_facts, record, write
+from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, RigError
+from rig.paths import state_dir
+from rig.spec import Clock
+
+BENCHES = (Bench("timings", "our timings against independent tools, in one boot of the reference guest", timings.run),)
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benches (default: all).", show_default=False)] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the results here, too.")] = None,
+    directory: Annotated[Path | None, typer.Option("--dir", help="Where results and raw outputs go.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each measurement is repeated.")] = 7,
+    image: Annotated[str, typer.Option(help="Guest image.")] = "reference",
+    clock: Annotated[
+        Clock, typer.Option(help="The guest's: wall, or exact (executed instructions; a busy host does not show).")
+    ] = Clock.WALL,
+    list_them: Annotated[bool, typer.Option("--list", help="Name the benches and leave.")] = False,
+) -> None:
+    """Measure the rig. Nothing passes or fails by the clock: numbers are printed and kept."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    wanted = chosen(BENCHES, names or [])
+    if list_them:
+        for one in wanted:
+            console.print(f"{one.name}: {one.summary}", markup=False)
+        return
+    place = directory or state_dir() / "bench" / time.strftime("%Y%m%d-%H%M%S")
+    host = host_facts()
+    findings: dict[str, Finding] = {}
+    for one in wanted:
+        console.print(f"== {one.name}: {one.summary}", markup=False)
+        bed = Bed(place / one.name, rounds, lambda words: console.print(f"   {words}", markup=False), image, clock)
+        findings[one.name] = one.run(bed)
+        show(console, findings[one.name])
+        # After each: a later bench that fails takes nothing of the earlier ones along.
+        text = record(findings, host)
+        write(place / "results.json", text)
+        if json is not None:
+            write(json, text)
+    console.print(f"host load at the start {host['load']}; results: {place / 'results.json'}", markup=False)
+
+
+def show(console: Console, found: Finding) -> None:
+    """Print one finding."""
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(found.columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in found.rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in found.notes:
+        console.print(f"- {note}", markup=False)
+
+
+def _terminate(*_: Any) -> None:
+    """SIGTERM ends a bench as Ctrl-C does: in order, with no guest left behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: 0 measured, 2 something was missing or broke, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except RigError as fault:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"bench: error: {fault}", markup=False)
+        sys.exit(EXIT_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
