@@ -10,7 +10,7 @@ static void leave_0(void *arg) { (void)arg; }
 
 CASE(a_signal_stops_a_traced_child)
 {
-    pid_t child = tracee_start(leave_0, NULL);
+    pid_t child = rig_tracee(leave_0, NULL);
     int status;
     CHECK_EQ_INT(waitpid(child, &status, WNOHANG | WUNTRACED), 0); /* told once */
     CHECK_RUNS_TO_EXIT(child, "exit 0");
@@ -41,7 +41,7 @@ CASE(stops_are_told_without_wuntraced)
 CASE(sigchld_tells_of_a_stop)
 {
     rig_catch(SIGCHLD, 0);
-    pid_t child = tracee_start(leave_0, NULL);
+    pid_t child = rig_tracee(leave_0, NULL);
     CHECK_EQ_INT(rig_caught(SIGCHLD), 1);
     CHECK_RUNS_TO_EXIT(child, "exit 0");
 }
@@ -57,7 +57,7 @@ static void send_usr1_counted(void *arg)
 
 static pid_t stopped_by_usr1(void)
 {
-    pid_t child = tracee_start(send_usr1_counted, NULL);
+    pid_t child = rig_tracee(send_usr1_counted, NULL);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGUSR1);
     return child;
@@ -85,7 +85,7 @@ CASE(continued_with_another_signal)
 
 CASE(continued_with_a_signal_that_kills)
 {
-    pid_t child = tracee_start(leave_0, NULL);
+    pid_t child = rig_tracee(leave_0, NULL);
     CHECK_OK(rig_trace_continue(child, SIGTERM));
     CHECK_EQ_STR(rig_status_name(rig_trace_wait(child)), "SIGTERM");
 }
@@ -100,7 +100,7 @@ static void ignore_usr2(void *arg)
 /* Ignored by the process, but the tracer is asked. */
 CASE(an_ignored_signal_stops)
 {
-    pid_t child = tracee_start(ignore_usr2, NULL);
+    pid_t child = rig_tracee(ignore_usr2, NULL);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGUSR2);
     CHECK_OK(rig_trace_continue(child, SIGUSR2)); /* now it is ignored */
@@ -124,7 +124,7 @@ CASE(a_blocked_signal_stops_when_unblocked)
 {
     volatile int *step = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
     REQUIRE_OK((intptr_t)step);
-    pid_t child = tracee_start(block_usr2, (void *)step);
+    pid_t child = rig_tracee(block_usr2, (void *)step);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGUSR2);
     CHECK_EQ_INT(*step, 1);
@@ -142,7 +142,7 @@ static void stop_itself(void *arg)
 /* For the tracer a stop signal is one as any: dropped, the child does not stop for good. */
 CASE(sigstop_is_a_signal_as_any)
 {
-    pid_t child = tracee_start(stop_itself, NULL);
+    pid_t child = rig_tracee(stop_itself, NULL);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGSTOP);
     CHECK_RUNS_TO_EXIT(child, "exit 7");
@@ -156,7 +156,7 @@ static void fault(void *arg)
 
 CASE(a_fault_stops_then_kills)
 {
-    pid_t child = tracee_start(fault, (void *)8);
+    pid_t child = rig_tracee(fault, (void *)8);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGSEGV);
     CHECK_OK(rig_trace_continue(child, 0)); /* nothing was repaired: again */
@@ -174,7 +174,7 @@ static void hit_breakpoint(void *arg)
 
 CASE(a_breakpoint_stops_with_sigtrap)
 {
-    pid_t child = tracee_start(hit_breakpoint, NULL);
+    pid_t child = rig_tracee(hit_breakpoint, NULL);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGTRAP);
     CHECK_RUNS_TO_EXIT(child, "exit 5");
@@ -193,7 +193,7 @@ CASE(a_step_is_one_instruction)
     enum { STEPS = 20 };
     volatile uint64_t *counter = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
     REQUIRE_OK((intptr_t)counter);
-    pid_t child = tracee_start(count_up, (void *)counter);
+    pid_t child = rig_tracee(count_up, (void *)counter);
     CHECK_OK(rig_trace_continue(child, 0));
     while (*counter == 0)
         rig_sleep_ms(1);
@@ -212,12 +212,12 @@ CASE(a_step_is_one_instruction)
     CHECK_OK(kill(child, SIGUSR2));
     CHECK_STOPPED(child, SIGUSR2);
     CHECK_GT_INT(*counter - before, STEPS);
-    tracee_end(child);
+    rig_tracee_end(child);
 }
 
 CASE(kill_request_ends_it)
 {
-    pid_t child = tracee_start(leave_0, NULL);
+    pid_t child = rig_tracee(leave_0, NULL);
     CHECK_OK(rig_trace_kill(child));
     CHECK_EQ_STR(rig_status_name(rig_trace_wait(child)), "SIGKILL");
 }
@@ -240,7 +240,7 @@ static void fork_one(void *arg)
 
 CASE(a_fork_of_a_traced_child_is_free)
 {
-    pid_t child = tracee_start(fork_one, NULL);
+    pid_t child = rig_tracee(fork_one, NULL);
     CHECK_OK(rig_trace_continue(child, 0));
     int status = rig_trace_wait(child);
     if (WIFSTOPPED(status)) { /* its SIGCHLD is a signal as any */
@@ -261,7 +261,7 @@ static void exec_a_role(void *arg)
 
 CASE(exec_stops_with_sigtrap)
 {
-    pid_t child = tracee_start(exec_a_role, NULL);
+    pid_t child = rig_tracee(exec_a_role, NULL);
     CHECK_OK(rig_trace_continue(child, 0));
     CHECK_STOPPED(child, SIGTRAP);
     CHECK_RUNS_TO_EXIT(child, "exit 11");

@@ -5,7 +5,7 @@
 
 CASE(attach_stops_with_sigstop)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_OK(rig_trace_attach(child));
     CHECK_STOPPED(child, SIGSTOP);
     CHECK_OK(rig_trace_continue(child, 0));
@@ -18,7 +18,7 @@ CASE(attach_stops_with_sigstop)
 /* Attached while it is stopped by SIGSTOP already: it comes over to the tracer. */
 CASE(attach_to_a_stopped_process)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_OK(kill(child, SIGSTOP));
     CHECK_STOPPED(child, SIGSTOP); /* by WUNTRACED */
     CHECK_OK(rig_trace_attach(child));
@@ -37,7 +37,7 @@ CASE(attach_to_a_stopped_process)
 /* Signals are no longer the tracer's: the next one has its own effect at once. */
 CASE(detach_sets_it_free)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_OK(rig_trace_attach(child));
     CHECK_STOPPED(child, SIGSTOP);
     CHECK_OK(rig_trace_detach(child));
@@ -50,7 +50,7 @@ CASE(detach_sets_it_free)
 
 CASE(attach_detach_attach)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     for (int i = 0; i < 5; i++) {
         CHECK_OK(rig_trace_attach(child));
         CHECK_STOPPED(child, SIGSTOP);
@@ -75,7 +75,7 @@ static void trace_the_sibling(void *arg)
 /* The tracer need not be the parent; it learns of the end first, and the parent still gets its own. */
 CASE(tracer_and_parent_both_learn_of_the_end)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_EXITED(rig_spawn(trace_the_sibling, &child), 0);
     CHECK_EXITED(child, 1);
 }
@@ -152,7 +152,7 @@ static void attach_and_leave(void *arg)
  * proc_exit). Linux sets them free. */
 CASE(end_of_the_tracer)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_EXITED(rig_spawn(attach_and_leave, &child), 0);
 #ifdef __APPLE__
     CHECK_KILLED_BY(child, SIGKILL);
@@ -193,11 +193,11 @@ CASE(attach_to_oneself_is_refused) { CHECK_ERRNO(rig_trace_attach(getpid()), rig
 
 CASE(attach_twice_is_refused)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_OK(rig_trace_attach(child));
     CHECK_STOPPED(child, SIGSTOP);
     CHECK_ERRNO(rig_trace_attach(child), rig_trace_refusal(EBUSY, EPERM));
-    tracee_end(child);
+    rig_tracee_end(child);
 }
 
 static void attach_to_traced(void *arg)
@@ -209,16 +209,16 @@ static void attach_to_traced(void *arg)
 
 CASE(anothers_tracee_is_refused)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_OK(rig_trace_attach(child));
     CHECK_STOPPED(child, SIGSTOP);
     CHECK_EXITED(rig_spawn(attach_to_traced, &child), 0);
-    tracee_end(child);
+    rig_tracee_end(child);
 }
 
 CASE(requests_to_an_untraced_child_are_refused)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_ERRNO(rig_trace_continue(child, 0), NOT_TRACED);
     CHECK_ERRNO(rig_trace_step(child, 0), NOT_TRACED);
     CHECK_ERRNO(rig_trace_detach(child), NOT_TRACED);
@@ -230,7 +230,7 @@ CASE(requests_to_an_untraced_child_are_refused)
 
 CASE(requests_to_a_running_tracee_are_refused)
 {
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_OK(rig_trace_attach(child));
     CHECK_STOPPED(child, SIGSTOP);
     CHECK_OK(rig_trace_continue(child, 0));
@@ -239,7 +239,7 @@ CASE(requests_to_a_running_tracee_are_refused)
     CHECK_ERRNO(rig_trace_detach(child), NOT_STOPPED);
     CHECK_OK(kill(child, SIGUSR1)); /* and it is traced still */
     CHECK_STOPPED(child, SIGUSR1);
-    tracee_end(child);
+    rig_tracee_end(child);
 }
 
 static void attach_as_other(void *arg)
@@ -251,7 +251,7 @@ static void attach_as_other(void *arg)
 CASE(another_users_process_is_eperm, .needs_root = true)
 {
     ipc_need_other_user();
-    pid_t child = tracee_idle();
+    pid_t child = rig_tracee_idle();
     CHECK_EXITED(rig_spawn(attach_as_other, &child), 0);
     CHECK_OK(kill(child, SIGUSR1)); /* nothing came of it */
     CHECK_EXITED(child, 1);
@@ -292,10 +292,10 @@ static void stop_and_continue(void *context, unsigned long n)
 /* The tracer lets it go, it signals itself, stops, and wait tells: two switches between processes. */
 CASE(time_stop_and_continue, .deadline = 60)
 {
-    pid_t child = tracee_start(stop_for_ever, NULL);
+    pid_t child = rig_tracee(stop_for_ever, NULL);
     stop_and_continue(&child, 16);
     rig_time("stop_and_continue", 0, stop_and_continue, &child);
-    tracee_end(child);
+    rig_tracee_end(child);
 }
 
 static void spin(void *arg)
@@ -317,8 +317,8 @@ static void step_once(void *context, unsigned long n)
 
 CASE(time_single_step, .deadline = 60)
 {
-    pid_t child = tracee_start(spin, NULL);
+    pid_t child = rig_tracee(spin, NULL);
     step_once(&child, 16);
     rig_time("single_step", 0, step_once, &child);
-    tracee_end(child);
+    rig_tracee_end(child);
 }

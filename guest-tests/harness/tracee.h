@@ -1,19 +1,19 @@
-/* tracee.h - children that are traced, or will be. */
-#ifndef PTRACE_TRACEE_H
-#define PTRACE_TRACEE_H
+/* tracee.h - children that are traced, or will be, for the probes of ptrace. */
+#ifndef RIG_TRACEE_H
+#define RIG_TRACEE_H
 
 #include "trace.h"
 
 /* A child that is traced from its first line on, stops with SIGUSR1, and then runs fn(arg). It is stopped when this
  * returns. */
-pid_t tracee_start(void (*fn)(void *arg), void *arg);
+pid_t rig_tracee(void (*fn)(void *arg), void *arg);
 
 /* A child that only waits, for at most as long as the case lives, and is not traced. SIGUSR1 and SIGUSR2 make it exit with
  * 1 and 2. */
-pid_t tracee_idle(void);
+pid_t rig_tracee_idle(void);
 
 /* Ends a child, be it stopped or not, traced or not. */
-void tracee_end(pid_t pid);
+void rig_tracee_end(pid_t pid);
 
 /* Runs on after a trace stop till the end; checks that it exits with that code. */
 #define CHECK_RUNS_TO_EXIT(pid, code)                          \

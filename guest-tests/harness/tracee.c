@@ -14,7 +14,7 @@ static void begin(void *arg)
     start->fn(start->arg);
 }
 
-pid_t tracee_start(void (*fn)(void *arg), void *arg)
+pid_t rig_tracee(void (*fn)(void *arg), void *arg)
 {
     struct start start = {fn, arg};
     pid_t pid = rig_spawn(begin, &start);
@@ -34,7 +34,7 @@ static void wait_for_signals(void *arg)
         rig_sleep_ms(10);
 }
 
-pid_t tracee_idle(void)
+pid_t rig_tracee_idle(void)
 {
     struct rig_gate ready;
     rig_gate_init(&ready);
@@ -44,7 +44,7 @@ pid_t tracee_idle(void)
     return pid;
 }
 
-void tracee_end(pid_t pid)
+void rig_tracee_end(pid_t pid)
 {
     rig_trace_kill(pid);
     rig_kill(pid);
