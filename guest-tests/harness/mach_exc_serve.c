@@ -3,6 +3,24 @@
 
 #ifdef __APPLE__
 
+#include <sys/mman.h>
+
+int rig_exc_thread(pthread_t *thread, void *(*body)(void *), void *argument)
+{
+    enum { STACK = 256 * 1024 };
+    pthread_attr_t attributes;
+    void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+    if (stack == MAP_FAILED)
+        return errno;
+    int error = pthread_attr_init(&attributes);
+    if (error == 0)
+        error = pthread_attr_setstack(&attributes, stack, STACK);
+    if (error == 0)
+        error = pthread_create(thread, &attributes, body, argument);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 static int serve(mach_port_t port, rig_exc_function *function, void *argument, int most, double seconds,
                  struct rig_exc_handler *handler)
 {
@@ -44,7 +62,7 @@ void rig_exc_start(struct rig_exc_handler *handler, rig_exc_function *function, 
     handler->port = rig_port(true);
     handler->function = function;
     handler->argument = argument;
-    int error = pthread_create(&handler->thread, NULL, handler_thread, handler);
+    int error = rig_exc_thread(&handler->thread, handler_thread, handler);
     if (error != 0) {
         CHECK_ERROR_IS(error, 0);
         rig_give_up();

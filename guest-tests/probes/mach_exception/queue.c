@@ -32,7 +32,7 @@ static mach_port_t suspend_all(struct faulter *faulters)
     CHECK_EQ_INT(rig_port_status(port).mps_qlimit, MACH_PORT_QLIMIT_DEFAULT);
     REQUIRE_KERN(rig_exc_set(RIG_EXC_TASK, rig_task(), EXC_MASK_BREAKPOINT, port, WIDE_IDENTITY, x86_THREAD_STATE64));
     for (unsigned i = 0; i < THREADS; i++) {
-        REQUIRE_EQ_INT(pthread_create(&faulters[i].thread, NULL, stop_at_breakpoint, &faulters[i]), 0);
+        REQUIRE_EQ_INT(rig_exc_thread(&faulters[i].thread, stop_at_breakpoint, &faulters[i]), 0);
         wait_until_queued(port, i + 1);
     }
     for (unsigned i = 0; i < THREADS; i++)
