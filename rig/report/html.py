@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jinja2
 
-from rig.report import plots, words
+from rig.report import plots, ways, words
 from rig.report.attachments import Attachments
 from rig.report.page import page_of
 from rig.result import RunRecord
@@ -54,6 +54,7 @@ def _engine() -> jinja2.Environment:
     engine.filters["ms"] = words.milliseconds
     engine.filters["seconds"] = words.seconds
     engine.filters["size"] = words.size
+    engine.filters["via"] = ways.via_note
     engine.globals.update(
         plural=words.plural,
         STRIP_TOP=plots.STRIP_TOP,

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from rig.report.console import fit, is_plain, say, style_of, styled
 from rig.report.tally import COLUMNS, Tally
+from rig.report.ways import via_note
 from rig.report.words import milliseconds, outcome_note, seconds
 from rig.result import CaseResult, Outcome
 
@@ -121,7 +122,7 @@ class LiveTable:
 
     def say_case(self, case: CaseResult) -> None:
         """One line about a case."""
-        note = outcome_note(case)
+        note = "; ".join(filter(None, (outcome_note(case), via_note(case))))
         why = "" if case.outcome is Outcome.PASS or not case.reason else f": {case.reason.splitlines()[0]}"
         line = styled(self._console, f"{case.outcome.upper():<11} ", style_of(case))
         spent = f"  {milliseconds(case.ms)}" if case.ms is not None else ""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from rig.report.console import STYLES, fit, say, style_of, styled
 from rig.report.tally import slowest, timings
+from rig.report.ways import by_way, lacking, via_note
 from rig.report.words import (
     circumstances,
     conclusion,
@@ -49,6 +50,7 @@ def print_summary(
             say(console, f"Guest {guest.id}: {word} in {seconds(guest.boot_seconds)} ({stages})")
     _timings(record, console)
     _slowest(record, console)
+    _ways(record, console)
     _listed(record, console, "Unsupported here, expected to work", Verdict.UNSUPPORTED)
     _listed(record, console, "Passed, not expected to", Verdict.UNEXPECTED_PASS)
     _listed(record, console, "Known failures", Verdict.KNOWN_FAILURE)
@@ -102,14 +104,23 @@ def _slowest(record: RunRecord, console: Console) -> None:
         say(console, f"{milliseconds(case.ms):>10}  {case.id}", indent=2)
 
 
+def _ways(record: RunRecord, console: Console) -> None:
+    lines = [*by_way(record), *(f"{case.id}: {case.reason}" for case in lacking(record))]
+    if not lines:
+        return
+    _heading(console, "Not by the library's functions")
+    for line in lines:
+        say(console, line, indent=2)
+
+
 def _listed(record: RunRecord, console: Console, heading: str, verdict: Verdict) -> None:
     cases = record.with_verdict(verdict)
     if not cases:
         return
     _heading(console, f"{heading} ({len(cases)})")
     for case in cases:
-        why = case.reason or case.expected_reason
-        say(console, f"{case.id}{f': {why}' if why else ''}", style_of(case), indent=2)
+        why, via = case.reason or case.expected_reason, via_note(case)
+        say(console, f"{case.id}{f' ({via})' if via else ''}{f': {why}' if why else ''}", style_of(case), indent=2)
 
 
 def _failures(record: RunRecord, console: Console) -> None:
@@ -125,6 +136,7 @@ def _failure(case: CaseResult, console: Console) -> None:
     note = outcome_note(case)
     say(console, f"{case.outcome.upper()} {case.id}{f' ({note})' if note else ''}", style_of(case))
     where = [case.mechanism, f"guest {case.guest}" if case.guest else "no guest", milliseconds(case.ms)]
+    where += [via_note(case)] if via_note(case) else []
     say(console, ", ".join(where), "dim", indent=2)
     if case.what:
         say(console, case.what, indent=2)
