@@ -64,8 +64,8 @@ class RunningGuest(Spec):
         """The process, or None when it has ended (or its number is another's now)."""
         try:
             found = psutil.Process(self.pid)
-            # rig.machine.argv: -name rig-DIRECTORY
-            same = f"rig-{self.directory.name}" in found.cmdline()
+            # rig.machine.argv: -name DIRECTORY; a rig before this one put another `rig-` in front.
+            same = not {self.directory.name, f"rig-{self.directory.name}"}.isdisjoint(found.cmdline())
         except psutil.Error:
             return None
         return found if same else None

@@ -22,7 +22,7 @@ def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     spec = launch.spec
     _refuse_contradictions(launch)
     argv = [launch.binary, "-nodefaults", "-no-user-config", "-S", "-display", "none"]
-    argv += ["-name", _escaped(f"rig-{launch.directory.name}")]
+    argv += ["-name", _escaped(launch.directory.name)]
     argv += ["-machine", _machine(launch), "-accel", _accel(launch), "-cpu", _cpu(launch)]
     argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory}M", *_memory(launch)]
     if launch.clock is Clock.EXACT:

@@ -17,16 +17,16 @@ _SLEEPER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 @dataclass
 class Sleepers:
-    """A context manager; called with a name, it starts a guest and writes it down in `root`."""
+    """A context manager; called with a name, it starts a guest and writes it down in `root`. `called`: QEMU's -name."""
 
     root: Path
     place: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def __call__(self, name: str, **fields: Any) -> RunningGuest:
+    def __call__(self, name: str, *, called: str = "rig-{}", **fields: Any) -> RunningGuest:
         directory = self.place / f"rig-{name}"
         directory.mkdir()
-        argv = [sys.executable, "-c", _SLEEPER, "-name", f"rig-{directory.name}"]
+        argv = [sys.executable, "-c", _SLEEPER, "-name", called.format(name)]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()

@@ -42,6 +42,17 @@ def test_what_is_dead_is_cleared_away(listed: Registry, start: Sleepers) -> None
     assert not one.directory.exists()
 
 
+@pytest.mark.parametrize(
+    ("called", "found"), [("rig-{}", True), ("rig-rig-{}", True), ("rig-x{}", False), ("{}", False)]
+)
+def test_a_guest_is_known_by_its_own_name_and_by_that_of_earlier_rigs(
+    listed: Registry, start: Sleepers, called: str, found: bool
+) -> None:
+    one = start("one", called=called)
+    assert one.alive is found
+    assert [other.name for other in listed.all()] == ["one"] * found
+
+
 def test_a_number_used_again_is_another_process(listed: Registry, start: Sleepers) -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:

@@ -50,7 +50,7 @@ def test_every_image_starts_paused_with_nothing_but_what_was_asked_for(any_image
     assert argv[:6] == ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-S", "-display", "none"]
     assert {"-no-reboot", "-no-shutdown"} <= set(argv)
     assert after(argv, "-accel") == ["tcg,tb-size=256"]
-    assert after(argv, "-name") == ["rig-rig-abc"]
+    assert after(argv, "-name") == ["rig-abc"]
     assert not {"-daemonize", "-vnc", "-spice", "-monitor", "-serial", "-drive", "-net", "-nic"} & set(argv)
 
 
@@ -127,7 +127,7 @@ def test_paths_of_any_shape_arrive_whole():
     (console,) = [value for value in after(argv, "-chardev") if "id=console" in value]
     escaped = str(odd).replace(",", ",,")
     assert f"path={escaped}/console.sock,server" in console and f"logfile={escaped}/console.log,logappend" in console
-    assert after(argv, "-name") == ['rig-a b,,c"d\\e=f']
+    assert after(argv, "-name") == ['a b,,c"d\\e=f']
 
 
 def test_more_disks_come_in_order_each_on_a_place_of_its_own():
