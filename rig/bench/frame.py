@@ -19,7 +19,6 @@ from rig.guest import Guest, GuestOptions, boot_guest
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.paths import ensure
-from rig.spec import Clock
 
 Say = Callable[[str], None]
 
@@ -32,13 +31,12 @@ class Bed:
     rounds: int
     say: Say
     image: str = "reference"
-    clock: Clock = Clock.WALL
 
     def boot(self, **options: Any) -> Guest:
         """A guest of this bench's image; options as those of `GuestOptions`. Close it."""
         stored = Store().ensure(Catalogue.load().get(self.image), self.say)
         self.say(f"booting {self.image}")
-        return boot_guest(stored, GuestOptions(logs=self.directory / "guest", clock=self.clock, **options))
+        return boot_guest(stored, GuestOptions(logs=self.directory / "guest", **options))
 
     def keep(self, name: str, text: str) -> None:
         """Put raw output beside the results."""
