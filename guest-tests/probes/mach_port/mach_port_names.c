@@ -122,6 +122,9 @@ CASE(names_lists_every_right)
             }
         CHECK_EQ_INT(found, 1);
     }
+    for (mach_msg_type_number_t i = 0; i < names_count; i++)
+        for (mach_msg_type_number_t k = 0; k < i; k++)
+            CHECK_NE_INT(names[i], names[k]);
     rig_port_free_array(names, names_count);
     rig_port_free_array(types, types_count);
 }
