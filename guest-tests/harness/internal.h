@@ -6,7 +6,8 @@
  *
  *     \x02 end TAB outcome TAB returned(0|1) TAB reason
  *     \x02 via TAB way
- *     \x02 own TAB kind TAB name-or-id        \x02 disown TAB kind TAB name-or-id */
+ *     \x02 own TAB kind TAB name-or-id        \x02 disown TAB kind TAB name-or-id
+ *     \x02 uses TAB kind                      this process called for System V objects of that kind */
 #ifndef RIG_INTERNAL_H
 #define RIG_INTERNAL_H
 
@@ -66,6 +67,7 @@ void rig_line_key(struct rig_line *line, const char *key);
 void rig_line_quoted(struct rig_line *line, const char *value);
 void rig_line_send(struct rig_line *line);
 void rig_control(const char *verb, const char *format, ...) RIG_PRINTF(2, 3);
+void rig_uses(enum rig_kind kind); /* tells the parent once a process */
 
 /* json.c: true if text is one complete JSON object, ASCII only */
 bool rig_is_json_object(const char *text, size_t length);
@@ -113,9 +115,17 @@ void rig_leak_add(const char *kind, const char *format, ...) RIG_PRINTF(2, 3);
 long rig_leaks_report(void); /* writes the leak events; returns how many */
 void rig_remove_owned(struct rig_owned *owned, size_t count, const char *case_name, bool report);
 void rig_remove_tree(const char *path);
+void rig_sysv_used(enum rig_kind kind); /* some case called for such objects: only then are new ones looked for */
 void rig_sysv_before(void);
 void rig_sysv_after(void);
 void rig_posix_names_after(void);
+
+/* keeper.c: who tidies when the runner itself is killed */
+void rig_keeper_start(const char *directory);
+void rig_keeper_group(pid_t group); /* of the case that runs; 0 after it */
+void rig_keeper_owns(enum rig_kind kind, const char *name);
+void rig_keeper_disowns(enum rig_kind kind, const char *name);
+void rig_keeper_end(void);
 
 /* procs.c: the processes of a case's group */
 int rig_list_group(pid_t group, char *text, size_t size);

@@ -14,10 +14,19 @@ struct objects {
 };
 static const char *const kinds[3] = {"msg", "sem", "shm"};
 static struct objects before;
+static bool used[3];
 
-/* The second column is the identifier. The uid is the first of two like columns; where it stands differs by kind:
+/* RIG_MSG, RIG_SEM and RIG_SHM are the kinds 0 to 2. */
+void rig_sysv_used(enum rig_kind kind)
+{
+    if ((int)kind < 3)
+        used[kind] = true;
+}
+
+/* The first column is the key, the second the identifier. The uid is the first of two like columns; where it stands differs by kind:
  * msg: key id perms cbytes qnum lspid lrpid uid; sem: key id perms nsems uid; shm: key id perms size cpid lpid nattch uid */
 static const int uid_column[3] = {7, 4, 7};
+enum { CREATOR_COLUMN = 4 /* of shm */, SHM_KIND = 2 };
 
 static bool column(const char *text, int number, long *value)
 {
@@ -31,6 +40,17 @@ static bool column(const char *text, int number, long *value)
     return true;
 }
 
+/* Another program's, as far as that shows: cases take private objects and keys of ipc_key(); and no process of theirs
+ * lives while this is looked at. */
+static bool is_foreign(int kind, const char *line, long key)
+{
+    long creator = 0;
+    if (key != 0 && (unsigned long)key >> 29 != 1)
+        return true;
+    return kind == SHM_KIND && column(line, CREATOR_COLUMN, &creator) && creator > 0 &&
+           (kill((pid_t)creator, 0) == 0 || errno == EPERM);
+}
+
 static void list_kind(int kind, struct objects *found)
 {
     char path[40], line[512];
@@ -40,10 +60,10 @@ static void list_kind(int kind, struct objects *found)
     if (!file)
         return;
     while (fgets(line, sizeof line, file)) {
-        long id = -1, uid = -1;
-        if (!column(line, 1, &id) || !column(line, uid_column[kind], &uid)) /* the heading */
+        long key = 0, id = -1, uid = -1;
+        if (!column(line, 0, &key) || !column(line, 1, &id) || !column(line, uid_column[kind], &uid)) /* the heading */
             continue;
-        if (uid == (long)geteuid() && found->count[kind] < MOST)
+        if (uid == (long)geteuid() && found->count[kind] < MOST && !is_foreign(kind, line, key))
             found->ids[kind][found->count[kind]++] = (int)id;
     }
     fclose(file);
@@ -69,6 +89,8 @@ void rig_sysv_after(void)
 {
     static struct objects now, later;
     for (int kind = 0; kind < 3; kind++) {
+        if (!used[kind])
+            continue;
         list_kind(kind, &now);
         bool waited = false;
         for (size_t i = 0; i < now.count[kind]; i++) {
@@ -111,6 +133,7 @@ void rig_posix_names_after(void)
 
 #else
 
+void rig_sysv_used(enum rig_kind kind) { (void)kind; }
 void rig_sysv_before(void) {}
 void rig_sysv_after(void) {}
 void rig_posix_names_after(void) {}

@@ -70,12 +70,14 @@ static int run_all(void)
                 rig_options.dir ? rig_options.dir : "TMPDIR or /tmp", rig_errno_name(errno));
         return 73;
     }
+    rig_keeper_start(directory);
     say_hello();
     rig_sysv_before();
     for (const struct rig_case *c = rig_cases; c && !rig_stop_signal; c = c->next)
         if (chosen(c))
             rig_run_case(c, directory, &totals);
     rig_remove_tree(directory);
+    rig_keeper_end();
     rig_sysv_after();
     rig_posix_names_after();
     long leaks = rig_leaks_report();

@@ -54,6 +54,7 @@ static void own(struct rig_relay *relay, enum rig_kind kind, const char *name)
     more[relay->owned_count].kind = kind;
     snprintf(more[relay->owned_count].name, sizeof more->name, "%s", name);
     relay->owned_count++;
+    rig_keeper_owns(kind, name);
 }
 
 static void disown(struct rig_relay *relay, enum rig_kind kind, const char *name)
@@ -61,6 +62,7 @@ static void disown(struct rig_relay *relay, enum rig_kind kind, const char *name
     for (size_t i = 0; i < relay->owned_count; i++) {
         if (relay->owned[i].kind == kind && rig_streq(relay->owned[i].name, name)) {
             relay->owned[i] = relay->owned[--relay->owned_count];
+            rig_keeper_disowns(kind, name);
             return;
         }
     }
@@ -85,6 +87,9 @@ static void control(struct rig_relay *relay, char *text)
         end(relay, rest);
     } else if (rig_streq(text, "via")) {
         snprintf(relay->via, sizeof relay->via, "%s", rest);
+    } else if (rig_streq(text, "uses")) {
+        cut(rest);
+        rig_sysv_used(rig_kind_of(rest));
     } else if (rig_streq(text, "own") || rig_streq(text, "disown")) {
         char *name = cut(rest);
         enum rig_kind kind = rig_kind_of(rest);

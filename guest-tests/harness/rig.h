@@ -107,12 +107,21 @@ bool rig_check_ok(struct rig_at at, bool failed, int err);
 bool rig_check_errno(struct rig_at at, bool failed, long long got, int err, int want);
 bool rig_check_got(struct rig_at at, bool held, const char *got, const char *want); /* words of your own */
 
-#define CHECK(condition) rig_check_true(RIG_AT(#condition), (condition) ? true : false)
+/* What a check returns, with what was checked: the analyzer cannot look into the check, and shall know that the two
+ * are one. */
+static inline bool rig_told(bool told, bool held) { return told && held; }
 
-#define RIG_INT_CHECK(text, expr, op, want_expr)                                  \
-    ({                                                                            \
-        long long rig_got_ = (long long)(expr), rig_want_ = (long long)(want_expr); \
-        rig_check_int(RIG_AT(text), rig_got_, #op, rig_want_, rig_got_ op rig_want_); \
+#define CHECK(condition) RIG_TRUE_CHECK(#condition, condition)
+#define RIG_TRUE_CHECK(text, condition)                               \
+    ({                                                                \
+        bool rig_held_ = (condition) ? true : false;                  \
+        rig_told(rig_check_true(RIG_AT(text), rig_held_), rig_held_); \
+    })
+
+#define RIG_INT_CHECK(text, expr, op, want_expr)                                                                     \
+    ({                                                                                                               \
+        long long rig_got_ = (long long)(expr), rig_want_ = (long long)(want_expr);                                  \
+        rig_told(rig_check_int(RIG_AT(text), rig_got_, #op, rig_want_, rig_got_ op rig_want_), rig_got_ op rig_want_); \
     })
 #define CHECK_EQ_INT(expr, want) RIG_INT_CHECK(#expr, expr, ==, want)
 #define CHECK_NE_INT(expr, want) RIG_INT_CHECK(#expr, expr, !=, want)
@@ -129,7 +138,7 @@ bool rig_check_got(struct rig_at at, bool held, const char *got, const char *wan
     ({                                                  \
         errno = 0;                                      \
         bool rig_failed_ = (intptr_t)(call) == -1;      \
-        rig_check_ok(RIG_AT(text), rig_failed_, errno); \
+        rig_told(rig_check_ok(RIG_AT(text), rig_failed_, errno), !rig_failed_); \
     })
 /* The call fails (returns -1) and leaves this errno. */
 #define CHECK_ERRNO(call, want_errno) RIG_ERRNO_CHECK(#call, call, want_errno)
@@ -159,7 +168,7 @@ bool rig_check_got(struct rig_at at, bool held, const char *got, const char *wan
 
 /* As the CHECKs, but a failure ends the case at once (in a child or role: ends that process, and the case when it
  * joins it). For what the rest of the case cannot do without. */
-#define REQUIRE(condition) RIG_REQUIRE(rig_check_true(RIG_AT(#condition), (condition) ? true : false))
+#define REQUIRE(condition) RIG_REQUIRE(RIG_TRUE_CHECK(#condition, condition))
 #define REQUIRE_OK(call) RIG_REQUIRE(RIG_OK_CHECK(#call, call))
 #define REQUIRE_ERRNO(call, want_errno) RIG_REQUIRE(RIG_ERRNO_CHECK(#call, call, want_errno))
 #define REQUIRE_EQ_INT(expr, want) RIG_REQUIRE(RIG_INT_CHECK(#expr, expr, ==, want))

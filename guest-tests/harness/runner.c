@@ -88,6 +88,8 @@ static bool start(struct running *run, const struct rig_case *c, const char *scr
     run->from = fd[0];
     if (run->pid < 0)
         close(fd[0]);
+    else
+        rig_keeper_group(run->pid);
     return run->pid > 0;
 }
 
@@ -249,6 +251,7 @@ void rig_run_case(const struct rig_case *c, const char *dir, struct rig_totals *
         take_output(&run, 4 << 20); /* its report may still be in the pipe */
         tidy(&run, c);
         close(run.from);
+        rig_keeper_group(0);
     } else {
         rig_sleep_ms(1);
     }

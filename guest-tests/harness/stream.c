@@ -117,6 +117,15 @@ void rig_line_send(struct rig_line *line)
     errno = saved;
 }
 
+void rig_uses(enum rig_kind kind)
+{
+    static bool told[RIG_KINDS];
+    if (told[kind])
+        return;
+    told[kind] = true;
+    rig_control("uses", "%s", rig_kind_name(kind));
+}
+
 void rig_control(const char *verb, const char *format, ...)
 {
     if (!rig_options.case_name)

@@ -1,6 +1,8 @@
 /* sys_compat.c - see sys_compat.h. Darwin's numbers: xnu bsd/kern/syscalls.master (the same in 4570 and 7195). */
 #include "sys_compat.h"
 
+#include "internal.h"
+
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -46,7 +48,11 @@ long rig_syscall_array(long number, const long a[6])
 
 #define L(x) ((long)(x))
 
-int rig_msgget(key_t key, int flags) { CALL(int, msgget, (key, flags), 259, L(key), L(flags)); }
+int rig_msgget(key_t key, int flags)
+{
+    rig_uses(RIG_MSG);
+    CALL(int, msgget, (key, flags), 259, L(key), L(flags));
+}
 
 int rig_msgsnd(int id, const void *message, size_t size, int flags)
 {
@@ -65,6 +71,7 @@ int rig_msgctl(int id, int command, struct msqid_ds *data)
 
 int rig_semget(key_t key, int count, int flags)
 {
+    rig_uses(RIG_SEM);
     CALL(int, semget, (key, count, flags), 255, L(key), L(count), L(flags));
 }
 
@@ -80,6 +87,7 @@ int rig_semctl(int id, int number, int command, long arg)
 
 int rig_shmget(key_t key, size_t size, int flags)
 {
+    rig_uses(RIG_SHM);
     CALL(int, shmget, (key, size, flags), 265, L(key), L(size), L(flags));
 }
 

@@ -120,6 +120,22 @@ CASE(leaves_a_child_and_crashes)
     abort();
 }
 
+CASE(hangs_with_all_it_has, .deadline = 0.3)
+{
+    int id = rig_msgget(IPC_PRIVATE, 0600);
+    REQUIRE_OK(id);
+    rig_own_sysv(RIG_MSG, id);
+    int second = rig_msgget(IPC_PRIVATE, 0600);
+    rig_own_sysv(RIG_MSG, second);
+    CHECK_OK(rig_msgctl(second, IPC_RMID, NULL));
+    rig_disown_sysv(RIG_MSG, second);
+    CHECK_OK(close(open("file", O_CREAT | O_WRONLY, 0600)));
+    rig_spawn(wait_long, NULL);
+    FACT("id", id);
+    for (;;)
+        pause();
+}
+
 CASE(leaves_a_message_queue)
 {
     int id = rig_msgget(IPC_PRIVATE, 0600);
