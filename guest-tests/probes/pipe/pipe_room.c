@@ -1,5 +1,6 @@
 /* pipe_room.c - what a pipe holds: capacity, blocking and not, atomic writes, many readers and writers. */
 #include "bytes.h"
+#include "ipc_support.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -39,6 +40,7 @@ CASE(capacity)
     /* pipesize_blocks: it grows to 65536, or stays at 16384 once kern.ipc.maxpipekva is used up */
     CHECK(small == 65536 || small == 16384);
     CHECK(large == 65536 || large == 16384);
+    CHECK_EQ_INT(ipc_limit("", 0, "kern.ipc.maxpipekva"), -1); /* compiled in (PIPE_SYSCTLS): nobody can ask or set it */
 #else
     CHECK_GE_INT(small, pipe_buf(fd[1]));
     CHECK_GE_INT(large, pipe_buf(fd[1]));
