@@ -36,6 +36,9 @@ def test(
     isolation: Annotated[
         Isolation | None, typer.Option(help="Which cases share a guest: all, those of one probe, or none.")
     ] = None,
+    retries: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Run a case that failed again, N times, each in a fresh guest.")
+    ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Boot every guest; use no warm template.")] = False,
     probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
@@ -55,6 +58,7 @@ def test(
         memory=memory,
         isolation=isolation or wanted.isolation,
         cold=cold,
+        retries=wanted.retries if retries is None else retries,
         run_dir=run_dir,
     )
     request = TestRequest(

@@ -63,6 +63,6 @@ def say(console: Console, text: str = "", style: str = "", *, indent: int = 0) -
 
 def style_of(case: CaseResult) -> str:
     """The colour of a case's outcome; what was expected is never red."""
-    if case.verdict in {Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS}:
+    if case.verdict in {Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS, Verdict.FLAKY}:
         return "yellow"
     return STYLES[case.outcome]

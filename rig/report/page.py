@@ -108,6 +108,7 @@ class Page:
     failures: list[Failure]
     absent: list[Row]
     surprising: list[Row]
+    flaky: list[Row]
     known: list[Row]
     skipped: list[Row]
     outcomes: list[Outcome]
@@ -143,6 +144,7 @@ def page_of(record: RunRecord, files: Attachments) -> Page:
         absent=rows(Verdict.UNSUPPORTED)
         + [row for row in rows(Verdict.EXPECTED) if row.case.outcome is not Outcome.PASS],
         surprising=rows(Verdict.UNEXPECTED_PASS),
+        flaky=rows(Verdict.FLAKY),
         known=rows(Verdict.KNOWN_FAILURE),
         skipped=rows(Verdict.SKIPPED),
         outcomes=outcomes,
@@ -166,7 +168,7 @@ def _subtitle(record: RunRecord) -> str:
 
 def _row(case: CaseResult) -> Row:
     tone = str(case.outcome)
-    if case.verdict in {Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS}:
+    if case.verdict in {Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS, Verdict.FLAKY}:
         tone = "odd"
     said = (case.id, case.mechanism, case.what, case.reason, case.via or "", case.guest or "", case.kind)
     return Row(

@@ -53,6 +53,7 @@ def print_summary(
     _ways(record, console)
     _listed(record, console, "Unsupported here, expected to work", Verdict.UNSUPPORTED)
     _listed(record, console, "Passed, not expected to", Verdict.UNEXPECTED_PASS)
+    _listed(record, console, "Flaky: as expected only when run again", Verdict.FLAKY)
     _listed(record, console, "Known failures", Verdict.KNOWN_FAILURE)
     _failures(record, console)
     _rest(record, console)

@@ -28,6 +28,7 @@ OUTCOME_WORDS = {
 VERDICT_NOTES = {
     Verdict.KNOWN_FAILURE: "known",
     Verdict.UNEXPECTED_PASS: "not expected to pass",
+    Verdict.FLAKY: "flaky",
 }
 
 
@@ -138,7 +139,13 @@ def conclusion(record: RunRecord) -> str:
         return "No case was run"
     if record.missing:
         return f"{plural(len(record.missing), 'case')} never ran"
-    return "No failures; some forms are absent" if record.with_verdict(Verdict.UNSUPPORTED) else "All as expected"
+    if flaky := len(record.with_verdict(Verdict.FLAKY)):
+        words = f"No failures; {plural(flaky, 'case')} flaky"
+    elif record.with_verdict(Verdict.UNSUPPORTED):
+        words = "No failures; some forms are absent"
+    else:
+        words = "All as expected"
+    return words
 
 
 def circumstances(record: RunRecord) -> list[tuple[str, str]]:

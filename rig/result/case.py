@@ -71,6 +71,7 @@ class Attempt(Record):
     outcome: Outcome
     reason: Text = ""
     guest: Text | None = None
+    failed: tuple[FailedCheck, ...] = ()
     evidence: KeptEvidence | None = None
 
 
@@ -118,8 +119,11 @@ class CaseResult(Record):
 
     @property
     def verdict(self) -> Verdict:
-        """The outcome beside the expectation."""
-        return judge(self.outcome, self.expected)
+        """The outcome beside the expectation, and beside earlier attempts."""
+        last = judge(self.outcome, self.expected)
+        if not last.is_red and any(judge(attempt.outcome, self.expected).is_red for attempt in self.earlier):
+            return Verdict.FLAKY
+        return last
 
     @property
     def flaky(self) -> bool:
@@ -129,7 +133,11 @@ class CaseResult(Record):
     def after(self, previous: CaseResult) -> Self:
         """This result as the next attempt of the case that `previous` tells of: nothing of it is lost."""
         tried = Attempt(
-            outcome=previous.outcome, reason=previous.reason, guest=previous.guest, evidence=previous.evidence
+            outcome=previous.outcome,
+            reason=previous.reason,
+            guest=previous.guest,
+            failed=previous.failed,
+            evidence=previous.evidence,
         )
         return self.model_copy(
             update={

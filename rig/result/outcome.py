@@ -73,6 +73,8 @@ class Verdict(StrEnum):
     """Failed as the manifest says that it fails."""
     UNSUPPORTED = "unsupported"
     """The guest lacks what was expected to work. Reported with its reason; no fault of rig or probe, so not red."""
+    FLAKY = "flaky"
+    """As expected at last, after an attempt that was not. Never taken for a pass; reported, not red."""
     SKIPPED = "skipped"
     """Not tried."""
     UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105

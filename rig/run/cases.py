@@ -54,7 +54,7 @@ class CaseRunner:
     """Starts each probe once with all the cases that are wanted of it, and again only for what an early end left."""
 
     def __init__(self, keeper: GuestKeeper, executables: Mapping[str, Path]) -> None:
-        self._keeper = keeper
+        self.keeper = keeper
         self._executables = executables
         self._books: dict[str, _Book] = {}
         self._pushed: set[tuple[str, str]] = set()
@@ -116,32 +116,32 @@ class CaseRunner:
 
         Raises what a boot raises.
         """
-        death = self._keeper.unseen_death()
+        death = self.keeper.unseen_death()
         if death is not None:
             fault, probe = death
             words = f"{fault.message}, before this case began; {probe} was the last to run in that guest"
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
-        guest = self._keeper.begin(manifest.probe)
+        guest = self.keeper.begin(manifest.probe)
         try:
             directory = self._push(guest, manifest)
         except GuestError as fault:
-            self._keeper.lose(fault.message)
+            self.keeper.lose(fault.message)
             words = f"{fault.message}, before this case began"
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
         todo = [one for one in dict.fromkeys(wanted) if one not in book.answers and one not in book.lacking]
-        if self._keeper.settings.isolation is Isolation.CASE:
+        if self.keeper.settings.isolation is Isolation.CASE:
             todo = [name]
-        self._keeper.events.emit("probe.started", probe=manifest.probe, cases=len(todo), guest=self._keeper.id)
-        keeper = self._keeper
+        self.keeper.events.emit("probe.started", probe=manifest.probe, cases=len(todo), guest=self.keeper.id)
+        keeper = self.keeper
         book.run = ProbeRun(guest, keeper.id, manifest, todo, directory, keeper.settings.batches, keeper.release)
         book.asked = set()
         return None
 
     def _push(self, guest: Guest, manifest: ProbeManifest) -> str:
         directory = probes_directory(guest.stored.spec)
-        if manifest.probe not in self._keeper.brought and (self._keeper.id, manifest.probe) not in self._pushed:
+        if manifest.probe not in self.keeper.brought and (self.keeper.id, manifest.probe) not in self._pushed:
             guest.push(self._executables[manifest.probe], f"{directory}/{manifest.probe}")
-            self._pushed.add((self._keeper.id, manifest.probe))
+            self._pushed.add((self.keeper.id, manifest.probe))
         return directory
 
     def _settle(
@@ -156,16 +156,16 @@ class CaseRunner:
         story = run.story
         book.answers |= {one: CaseAnswer(result) for one, result in results.items() if one not in book.asked}
         if story.hello is not None:
-            self._keeper.note_hello(story.hello)
+            self.keeper.note_hello(story.hello)
         payer = current if run.late else book.answers.get(run.culprit or "", current)
         if run.late and payer is not None:
             payer.result = _worsened(payer.result, *run.late)
         if payer is not None and (run.late or run.culprit):
-            payer.evidence = self._keeper.evidence(run.guest_error)
+            payer.evidence = self.keeper.evidence(run.guest_error)
             payer.broken = story.fault is None
         self._gather(manifest.probe, run)
         ended = {"probe": manifest.probe, "guest": run.guest_id, "status": story.status, "complete": story.complete}
-        self._keeper.events.emit("probe.ended", **ended)
+        self.keeper.events.emit("probe.ended", **ended)
         if story.refused:
             self._explain_refusal(book, manifest, run, name)
         book.mute = 0 if story.hello is not None or story.refused else book.mute + 1
@@ -173,13 +173,13 @@ class CaseRunner:
             book.hopeless = f"not started again, having failed {MUTE_STARTS} times on end: {payer.result.reason}"
         if story.fault is not None and not (story.complete and run.late is None):
             # Even where the guest is well: the probe may go on in it, and in the way of what comes next.
-            self._keeper.lose(story.fault.message)
+            self.keeper.lose(story.fault.message)
 
     def _explain_refusal(self, book: _Book, manifest: ProbeManifest, run: ProbeRun, name: str) -> None:
         """The probe lacks some of the cases it was asked for: only those pay for it."""
         reason = f"the probe refused its command line: {run.story.stderr.strip()}"
         try:
-            guest = self._keeper.get(manifest.probe)
+            guest = self.keeper.get(manifest.probe)
             listed = guest.run(f"{self._push(guest, manifest)}/{manifest.probe} --list", seconds=_LIST_SECONDS)
             lacking = [one for one in run.names if one not in listed.text.split()] if listed.ok else []
         except RigError as fault:
@@ -212,12 +212,12 @@ class CaseRunner:
 
     def _result(self, manifest: ProbeManifest, name: str, outcome: Outcome, reason: str) -> CaseResult:
         """A result that no probe told."""
-        record = self._keeper.record
+        record = self.keeper.record
         return CaseResult(
-            **case_facts(manifest, name, self._keeper.stored.spec.os, self._keeper.release),
+            **case_facts(manifest, name, self.keeper.stored.spec.os, self.keeper.release),
             outcome=outcome,
             reason=reason,
-            guest=record.id if record is not None and record.id == self._keeper.id else None,
+            guest=record.id if record is not None and record.id == self.keeper.id else None,
         )
 
 

@@ -175,6 +175,8 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args.append("--rig-net")
     if settings.isolation is not Isolation.SUITE:
         args += ["--rig-isolation", str(settings.isolation)]
+    if settings.retries:
+        args += ["--rig-retries", str(settings.retries)]
     if settings.cold:
         args.append("--rig-cold")
     if request.keyword:

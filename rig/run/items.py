@@ -10,7 +10,7 @@ import pytest
 
 from rig.errors import RigError
 from rig.probe.manifest import ProbeManifest, load_manifest
-from rig.result import CaseResult, Verdict
+from rig.result import CaseResult, Outcome, Verdict
 from rig.run.cases import CaseAnswer
 from rig.run.worker import worker_of
 
@@ -63,6 +63,9 @@ class CaseItem(pytest.Item):
         super().__init__(**keywords)
         self.case = case
         self.answer: CaseAnswer | None = None
+        """Of the last attempt."""
+        self.earlier: list[CaseAnswer] = []
+        """Of the attempts before it."""
         manifest = self.manifest
         spec = manifest.cases[case]
         for mark in (mark_name(manifest.mechanism), str(spec.kind), QEMU_MARK):
@@ -91,10 +94,16 @@ class CaseItem(pytest.Item):
             if isinstance(item, CaseItem) and item.parent is self.parent
         ]
         self.answer = worker.run_case(self.manifest, self.case, rest)
+        while self._again(self.answer) and len(self.earlier) < worker.settings.retries:
+            self.earlier.append(self.answer)
+            self.answer = worker.run_alone(self.manifest, self.case)
         if worker.gave_up is not None:
             # Each further case would only say so again.
             self.session.shouldstop = f"no guest became ready: {worker.gave_up.message}"
         result = self.answer.result
+        if self.earlier and not result.verdict.is_red:
+            tried = ", then ".join(f"{one.result.outcome}" for one in self.earlier)
+            pytest.xfail(f"flaky: first {tried}: {self.earlier[0].result.reason}")
         match result.verdict:
             case Verdict.EXPECTED if result.outcome.as_pytest == "passed":
                 return
@@ -106,6 +115,11 @@ class CaseItem(pytest.Item):
                 raise CaseError(self.answer)
             case _:
                 pytest.skip(f"{result.outcome}: {result.reason or result.expected_reason}")
+
+    @staticmethod
+    def _again(answer: CaseAnswer) -> bool:
+        """Whether another attempt may end otherwise: an error of the rig, or of a probe that never begins, will not."""
+        return answer.result.verdict.is_red and answer.result.outcome is not Outcome.ERROR
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | Any:
         """A case's failure as its checks tell it, not as a Python traceback."""

@@ -19,6 +19,7 @@ from rig.errors import Evidence, RigError
 from rig.guest import Guest
 from rig.machine import Network
 from rig.probe.manifest import CaseKind
+from rig.run.cases import CaseAnswer
 from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import Worker, make_worker, worker_of
@@ -42,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rig-isolation", default="suite", choices=[str(one) for one in Isolation], help="which cases share a guest"
     )
+    group.addoption("--rig-retries", type=int, default=0, metavar="N", help="run a case that failed again, N times")
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
     group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
     group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="where guests' logs go (`rig test` records a run)")
@@ -59,6 +61,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         memory=option.rig_memory,
         isolation=Isolation(option.rig_isolation),
         cold=option.rig_cold,
+        retries=option.rig_retries,
         network=Network.OPEN if option.rig_net else Network.CLOSED,
         run_dir=option.rig_run_dir,
     )
@@ -136,13 +139,21 @@ def report_data(item: CaseItem, raised: pytest.ExceptionInfo[BaseException] | No
             data["case"] = worker.error(item.manifest, item.case, reason).model_dump(mode="json")
             data |= {"leaks": [], "rubbish": [], "broken": False}
     if item.answer is not None:
-        answer = item.answer
-        data["case"] = answer.result.model_dump(mode="json")
-        data["leaks"] = [leak.model_dump(mode="json") for leak in answer.leaks]
-        data["rubbish"] = [rubbish.model_dump(mode="json") for rubbish in answer.rubbish]
-        data["broken"] = answer.broken
-        if answer.evidence is not None:
-            data["evidence"] = evidence_data(answer.evidence)
+        data |= answer_data(item.answer)
+        data["earlier"] = [answer_data(answer) for answer in item.earlier]
+    return data
+
+
+def answer_data(answer: CaseAnswer) -> dict[str, Any]:
+    """One attempt's answer as plain data."""
+    data: dict[str, Any] = {
+        "case": answer.result.model_dump(mode="json"),
+        "leaks": [leak.model_dump(mode="json") for leak in answer.leaks],
+        "rubbish": [rubbish.model_dump(mode="json") for rubbish in answer.rubbish],
+        "broken": answer.broken,
+    }
+    if answer.evidence is not None:
+        data["evidence"] = evidence_data(answer.evidence)
     return data
 
 

@@ -50,6 +50,7 @@ class Recorder:
         self._os = os
         self._planned: set[str] = set()
         self._ended: dict[str, CaseResult] = {}
+        self._attempts: Counter[str] = Counter()
         self._lock = threading.RLock()
         self._tail = Tail(run.path / "workers", self._hear_worker)
 
@@ -139,18 +140,23 @@ class Recorder:
         self.gave_up = self.gave_up or data.get("gave_up", "")
         if "case" not in data:
             return
-        case = CaseResult.model_validate(data["case"])
-        if data["broken"]:
-            self.broken.add(case.id)
-        self._add_case(case, data.get("evidence"))
-        self._add_findings(data)
+        for one in (*data.get("earlier", ()), data):
+            case = CaseResult.model_validate(one["case"])
+            self.broken.discard(case.id)
+            if one["broken"]:
+                self.broken.add(case.id)
+            self._add_case(case, one.get("evidence"))
+            self._add_findings(one)
 
     def _add_case(self, case: CaseResult, evidence: dict[str, Any] | None = None) -> None:
         if evidence is not None:
-            kept = self.run.keep_evidence(case.id, _evidence(evidence))
+            before = self._ended.get(case.id)
+            name = case.id if before is None else f"{case.id}-attempt-{self._attempts[case.id] + 1}"
+            kept = self.run.keep_evidence(name, _evidence(evidence))
             case = case.model_copy(update={"evidence": kept})
         with self._lock:
             self._ended[case.id] = case
+            self._attempts[case.id] += 1
             self.run.add_case(case)
             self.table.end_case(case)
 

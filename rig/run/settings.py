@@ -26,5 +26,7 @@ class RunSettings:
     isolation: Isolation = Isolation.SUITE
     cold: bool = False
     """Every guest is booted, even where a warm template could be restored."""
+    retries: int = 0
+    """How often a case that is not as expected is run again, each time in a guest of its own."""
     run_dir: Path | None = None
     """Where logs and results go; None: no record is kept beside pytest's own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,25 @@ class Worker:
             return CaseAnswer(self.error(manifest, name, f"the probe was not built: {unbuilt.message}"))
         return runner.run(manifest, name, rest)
 
+    def run_alone(self, manifest: ProbeManifest, name: str) -> CaseAnswer:
+        """The answer of one case in a guest that nothing else has run in; the worker's own guest is left as it is."""
+        self.events.emit("case.again", case=f"{manifest.probe}.{name}")
+        return self._alone.run(manifest, name, [name])
+
+    @cached_property
+    def _alone(self) -> CaseRunner:
+        settings = replace(self.settings, isolation=Isolation.CASE)
+        keeper = GuestKeeper(
+            self.stored,
+            settings,
+            self.make_logs(),
+            worker=f"{self.name}-again",
+            events=self.events,
+            on_guest=self._note,
+            outfit=self._outfit,
+        )
+        return CaseRunner(keeper, self._executables)
+
     def _built(self, manifest: ProbeManifest) -> RigError | None:
         """Why this probe has no executable; None where it has. Told once, not tried again."""
         if manifest.probe not in self._unbuilt:
@@ -149,6 +168,10 @@ class Worker:
         keeper: GuestKeeper | None = self.__dict__.get("keeper")
         if keeper is None:
             return
+        alone: CaseRunner | None = self.__dict__.get("_alone")
+        if alone is not None:
+            alone.close()
+            alone.keeper.close()
         leaks, rubbish = self.cases.close()
         guest = keeper.id
         death = keeper.unseen_death()

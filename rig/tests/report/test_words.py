@@ -80,7 +80,7 @@ def test_what_must_not_be_misread_has_a_note() -> None:
     assert words.outcome_note(make.case(outcome=Outcome.FAIL, expected=Outcome.FAIL)) == "known"
     assert words.outcome_note(make.case(expected=Outcome.UNSUPPORTED)) == "not expected to pass"
     twice = make.case().after(make.case(outcome=Outcome.HANG).after(make.case(outcome=Outcome.CRASHED)))
-    assert words.outcome_note(twice) == "first crashed, then hang"
+    assert words.outcome_note(twice) == "flaky; first crashed, then hang"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,10 @@ def test_what_must_not_be_misread_has_a_note() -> None:
         (
             {"state": "complete", "cases": (make.case(outcome=Outcome.UNSUPPORTED),)},
             "No failures; some forms are absent",
+        ),
+        (
+            {"state": "complete", "cases": (make.case().after(make.case(outcome=Outcome.FAIL)),)},
+            "No failures; 1 case flaky",
         ),
         ({"state": "complete", "cases": (make.case(),), "planned": ("x", "y")}, "2 cases never ran"),
         ({"state": "complete"}, "No case was run"),

@@ -49,7 +49,14 @@ def test_a_repeated_case_keeps_what_happened_before() -> None:
         ("crashed", "SIGSEGV", "main-2"),
     ]
     assert third.flaky
-    assert third.verdict is Verdict.EXPECTED
+    assert third.verdict is Verdict.FLAKY
+
+
+def test_only_a_bad_attempt_makes_it_flaky() -> None:
+    assert make.case().after(make.case()).verdict is Verdict.EXPECTED
+    known = make.case(outcome=Outcome.FAIL, expected=Outcome.FAIL)
+    assert known.after(known).verdict is Verdict.KNOWN_FAILURE
+    assert make.case(outcome=Outcome.FAIL).after(make.case()).verdict is Verdict.UNEXPECTED
 
 
 def test_attempts_that_agree_are_not_flaky() -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rig.errors import HostError, InputError, RigError
 from rig.machine import Network
 from rig.probe.manifest import load_manifests
-from rig.result import ImageRecord, Outcome, RunDir, RunRecord, load
+from rig.result import ImageRecord, Outcome, RunDir, RunRecord, Verdict, load
 from rig.run import front
 from rig.run.front import TestRequest, arguments, exit_code, run_tests, select
 from rig.run.settings import RunSettings
@@ -33,14 +33,14 @@ ALL = ["other.one", "other.two", "sample.first", "sample.second", "sample.third"
 class Run:
     """One `rig test`: exit code, screen, record."""
 
-    def __init__(self, place: Path, run_dir: Path, **request: Any) -> None:
+    def __init__(self, place: Path, run_dir: Path, settings: dict[str, Any] | None = None, **request: Any) -> None:
         screen = io.StringIO()
-        settings = RunSettings(run_dir=run_dir, accel=Accel.TCG)
+        chosen = RunSettings(run_dir=run_dir, accel=Accel.TCG, **(settings or {}))
         console = Console(file=screen, width=200)
         self.fault: RigError | None = None
         self.code = -1
         try:
-            self.code = run_tests(TestRequest(settings, probes=place, plain=True, **request), console)
+            self.code = run_tests(TestRequest(chosen, probes=place, plain=True, **request), console)
         except RigError as fault:
             self.fault = fault
         self.screen = screen.getvalue()
@@ -60,8 +60,8 @@ Go = Callable[..., Run]
 
 @pytest.fixture
 def go(tmp_path: Path) -> Go:
-    def start(place: Path, **request: Any) -> Run:
-        return Run(place, tmp_path / f"run{len(list(tmp_path.glob('run*')))}", **request)
+    def start(place: Path, settings: dict[str, Any] | None = None, **request: Any) -> Run:
+        return Run(place, tmp_path / f"run{len(list(tmp_path.glob('run*')))}", settings, **request)
 
     return start
 
@@ -122,6 +122,49 @@ def test_a_worker_that_crashes_costs_no_case(go: Go, probes: Probes) -> None:
     assert again.flaky
     crash = [attempt for attempt in again.earlier if attempt.outcome is Outcome.ERROR]
     assert [attempt.reason for attempt in crash] == ["the pytest worker that ran this case crashed"]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("ill", ["fail", "panic", "crash"])
+def test_pass_after_fail_is_flaky_and_never_a_plain_pass(workers: str, ill: str, go: Go, probes: Probes) -> None:
+    run = go(probes(behaviours={"second": f"first {ill}"}), {"retries": 2}, workers=workers)
+    assert run.code == 0
+    (case,) = run.record.with_verdict(Verdict.FLAKY)
+    assert (case.id, case.outcome, case.attempts) == ("sample.second", Outcome.PASS, 2)
+    (first,) = case.earlier
+    assert first.outcome is case.first_outcome is not Outcome.PASS
+    assert (first.guest, case.guest) != (None, None) and first.guest != case.guest
+    assert first.failed if ill == "fail" else first.evidence is not None
+    assert "Flaky: as expected only when run again (1)" in run.screen
+    assert "flaky" in (run.place / "report.html").read_text()
+    skipped = ET.parse(run.place / "junit.xml").findall(".//testcase/skipped")
+    assert [one.get("message", "").partition(":")[0] for one in skipped] == ["flaky"]
+
+
+def test_a_failure_that_stays_keeps_every_attempt(go: Go, probes: Probes) -> None:
+    run = go(probes(behaviours={"second": "fail"}), {"retries": 2})
+    assert run.code == 1
+    (case,) = run.record.with_verdict(Verdict.UNEXPECTED)
+    assert (case.attempts, len(case.earlier)) == (3, 2)
+    assert len({case.guest, *(attempt.guest for attempt in case.earlier)}) == 3
+    assert run.outcomes == dict.fromkeys(ALL, "pass") | {"sample.second": "fail"}
+    assert all(guest.ended for guest in run.record.guests)
+
+
+def test_evidence_of_each_attempt_is_a_file_of_its_own(go: Go, probes: Probes) -> None:
+    run = go(probes(behaviours={"second": "panic"}), {"retries": 1})
+    (case,) = run.record.with_verdict(Verdict.UNEXPECTED)
+    (first,) = case.earlier
+    assert case.evidence is not None and first.evidence is not None
+    assert case.evidence.registers != first.evidence.registers
+    for kept in (case.evidence, first.evidence):
+        assert kept.registers is not None and (run.place / kept.registers).is_file()
+
+
+def test_what_is_no_fault_of_the_guest_is_not_run_again(go: Go, probes: Probes) -> None:
+    place = probes(mute=("sample",))
+    run = go(place, {"retries": 3})
+    assert all(case.attempts == 1 for case in run.record.cases)
 
 
 def test_an_interrupt_leaves_a_readable_record(go: Go, probes: Probes) -> None:
