@@ -5,120 +5,16 @@ No guest is needed: the harness and the self-test probe are compiled for the hos
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
-import os
-import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-HERE = Path(__file__).parent
-HARNESS = HERE / "harness"
-FLAGS = ["-Wall", "-Wextra", "-Werror", "-std=gnu11", "-O1"]
+from harness_runs import HARNESS, Stream, group_members, run
 
 # waits five seconds by design; it is run by itself, scaled down
 SLOW = "gate_is_never_passed"
-
-Event = dict[str, Any]
-
-
-def compiler() -> list[str]:
-    """The host's C compiler if there is one, else zig's."""
-    if shutil.which("cc"):
-        return ["cc"]
-    return [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-target",
-        "x86_64-linux-musl",
-        "-static",
-    ]
-
-
-def build(out: Path, *sources: Path) -> Path:
-    harness = sorted(HARNESS.glob("*.c"))
-    argv = [
-        *compiler(),
-        *FLAGS,
-        f"-I{HARNESS}",
-        *map(str, harness),
-        *map(str, sources),
-        "-o",
-        str(out),
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-@pytest.fixture(scope="session")
-def selftest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(
-        tmp_path_factory.mktemp("harness") / "selftest",
-        HARNESS / "selftest" / "selftest.c",
-    )
-
-
-def run(probe: Path, directory: Path, *arguments: str) -> tuple[int, list[Event], str]:
-    """Exit code, events and stderr; every line of stdout must be a JSON object in ASCII."""
-    done = subprocess.run(
-        [str(probe), "--dir", str(directory), *arguments],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    lines = done.stdout.decode("ascii").splitlines()
-    return (
-        done.returncode,
-        [json.loads(line, parse_constant=no_constant) for line in lines],
-        done.stderr.decode(),
-    )
-
-
-def no_constant(word: str) -> None:
-    raise AssertionError(f"{word} is no JSON")
-
-
-class Stream:
-    """One run's events, by case."""
-
-    def __init__(self, events: list[Event]) -> None:
-        self.events = events
-
-    def of(self, case: str, kind: str) -> list[Event]:
-        return [
-            event
-            for event in self.events
-            if event.get("case") == case and event["t"] == kind
-        ]
-
-    def end(self, case: str) -> Event:
-        (event,) = self.of(case, "end")
-        return event
-
-    def failed(self, case: str) -> list[tuple[str, str, str]]:
-        return [
-            (e["what"], e["got"], e["want"])
-            for e in self.of(case, "check")
-            if not e["ok"]
-        ]
-
-    def leaks(self) -> list[tuple[str, str]]:
-        return [
-            (event["kind"], event["what"])
-            for event in self.events
-            if event["t"] == "leak"
-        ]
 
 
 @pytest.fixture(scope="session")
@@ -129,9 +25,7 @@ def whole(selftest: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield stream
     # what the harness may not remove because no case owned it
     for fact in stream.of("leaves_a_queue_unowned", "fact"):
-        subprocess.run(
-            ["ipcrm", "-q", str(fact["value"])], capture_output=True, check=False
-        )
+        subprocess.run(["ipcrm", "-q", str(fact["value"])], capture_output=True, check=False)
     assert (code, stderr) == (0, "")
     assert list(directory.iterdir()) == []
 
@@ -152,16 +46,10 @@ def test_stream_has_hello_first_and_goodbye_last(whole: Stream) -> None:
 
 def test_cases_come_in_source_order_each_started_and_ended(whole: Stream) -> None:
     source = (HARNESS / "selftest" / "selftest.c").read_text(encoding="ascii")
-    in_source = [
-        line[5:].split(",")[0].split(")")[0]
-        for line in source.splitlines()
-        if line.startswith("CASE(")
-    ]
+    in_source = [line[5:].split(",")[0].split(")")[0] for line in source.splitlines() if line.startswith("CASE(")]
     in_source.remove(SLOW)
     assert whole.events[0]["cases"] == in_source
-    assert [
-        event["case"] for event in whole.events if event["t"] == "start"
-    ] == in_source
+    assert [event["case"] for event in whole.events if event["t"] == "start"] == in_source
     assert [event["case"] for event in whole.events if event["t"] == "end"] == in_source
 
 
@@ -247,18 +135,14 @@ def test_rubbish_is_noted_and_spoils_no_event(whole: Stream) -> None:
     assert len(texts) == 5
     assert all(text.startswith("rubbish on stdout: ") for text in texts)
     assert whole.end("prints_garbage")["checks"] == 2
-    assert all(
-        len(event["text"]) < 300 for event in whole.of("prints_a_huge_line", "note")
-    )
+    assert all(len(event["text"]) < 300 for event in whole.of("prints_a_huge_line", "note"))
 
 
 def test_failure_in_a_child_counts_and_gives_its_place(whole: Stream) -> None:
     assert whole.failed("child_fails") == [("1", "1", "2")]
 
 
-def test_wait_that_runs_out_fails_at_its_place_and_ends_the_case(
-    selftest: Path, tmp_path: Path
-) -> None:
+def test_wait_that_runs_out_fails_at_its_place_and_ends_the_case(selftest: Path, tmp_path: Path) -> None:
     _, events, _ = run(selftest, tmp_path, "--only", SLOW, "--scale", "0.04")
     stream = Stream(events)
     assert stream.failed(SLOW) == [("wait at &gate", "nobody passed", "passed in time")]
@@ -287,25 +171,8 @@ def test_what_was_left_is_gone(whole: Stream) -> None:
     for case in ("leaves_a_message_queue", "leaves_a_queue_and_crashes"):
         assert str(whole.of(case, "fact")[0]["value"]) not in present
     run_id = whole.events[0]["pid"]
-    assert not [
-        path
-        for path in Path("/dev/shm").iterdir()
-        if path.name.startswith(f"rig.{run_id}.")
-    ]
+    assert not [path for path in Path("/dev/shm").iterdir() if path.name.startswith(f"rig.{run_id}.")]
     assert group_members(whole) == []
-
-
-def group_members(whole: Stream) -> list[str]:
-    """Processes still running the self-test on behalf of that run."""
-    run_id = f"--run-id\0{whole.events[0]['pid']}\0".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and run_id in (entry / "cmdline").read_bytes():
-                found.append(entry.name)
-        except OSError:
-            continue
-    return found
 
 
 def test_metrics_are_raw_samples(whole: Stream) -> None:
@@ -339,13 +206,9 @@ def test_way_of_the_call_is_told(whole: Stream) -> None:
 
 
 def test_list_only_and_skip(selftest: Path, tmp_path: Path) -> None:
-    listed = subprocess.run(
-        [str(selftest), "--list"], capture_output=True, text=True, check=True
-    ).stdout.split()
+    listed = subprocess.run([str(selftest), "--list"], capture_output=True, text=True, check=True).stdout.split()
     assert listed[:2] == ["passes", "fails"]
-    _, events, _ = run(
-        selftest, tmp_path, "--only", "skipped,passes,fails", "--skip", "fails"
-    )
+    _, events, _ = run(selftest, tmp_path, "--only", "skipped,passes,fails", "--skip", "fails")
     assert events[0]["cases"] == ["passes", "skipped"]
     assert events[-1]["cases"] == 2
 
@@ -362,20 +225,14 @@ def test_list_only_and_skip(selftest: Path, tmp_path: Path) -> None:
         (["--bogus"], "unknown argument '--bogus'"),
     ],
 )
-def test_usage_errors_end_with_64(
-    selftest: Path, arguments: list[str], words: str
-) -> None:
-    done = subprocess.run(
-        [str(selftest), *arguments], capture_output=True, text=True, check=False
-    )
+def test_usage_errors_end_with_64(selftest: Path, arguments: list[str], words: str) -> None:
+    done = subprocess.run([str(selftest), *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (64, "")
     assert words in done.stderr
 
 
 def test_batches_and_scale_are_passed_on(selftest: Path, tmp_path: Path) -> None:
-    _, events, _ = run(
-        selftest, tmp_path, "--only", "times,hangs", "--batches", "40", "--scale", "2"
-    )
+    _, events, _ = run(selftest, tmp_path, "--only", "times,hangs", "--batches", "40", "--scale", "2")
     stream = Stream(events)
     assert len(stream.of("times", "metric")[0]["samples"]) == 40
     assert stream.end("hangs")["reason"] == "not done within 0.6 s"
@@ -386,9 +243,7 @@ def test_deadline_on_the_command_line_wins(selftest: Path, tmp_path: Path) -> No
     assert Stream(events).end("hangs")["reason"] == "not done within 0.1 s"
 
 
-def test_ignored_signals_and_umask_are_not_inherited(
-    selftest: Path, tmp_path: Path
-) -> None:
+def test_ignored_signals_and_umask_are_not_inherited(selftest: Path, tmp_path: Path) -> None:
     script = 'umask 077; trap "" PIPE CHLD TERM USR1; exec "$0" --dir "$1" --only starts_clean,child_is_killed'
     done = subprocess.run(
         ["sh", "-c", script, str(selftest), str(tmp_path)],
@@ -397,122 +252,3 @@ def test_ignored_signals_and_umask_are_not_inherited(
         check=True,
     )
     assert json.loads(done.stdout.splitlines()[-1])["pass"] == 2
-
-
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_told_to_stop_it_tidies_and_says_no_goodbye(
-    selftest: Path, tmp_path: Path, told: signal.Signals
-) -> None:
-    argv = [
-        str(selftest),
-        "--dir",
-        str(tmp_path),
-        "--only",
-        "hangs,passes",
-        "--deadline",
-        "30",
-    ]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        hello = json.loads(process.stdout.readline())
-        process.stdout.readline()
-        process.send_signal(told)
-        rest = process.stdout.read()
-    assert process.returncode == 128 + told
-    assert "goodbye" not in rest
-    assert list(tmp_path.iterdir()) == []
-    assert group_members(Stream([hello])) == []
-
-
-def test_reader_that_goes_away_ends_the_run(selftest: Path, tmp_path: Path) -> None:
-    argv = [str(selftest), "--dir", str(tmp_path), "--only", "passes,hangs,fails"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(30) != 0
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_killed_parent_takes_all_of_its_case_along(
-    selftest: Path, tmp_path: Path
-) -> None:
-    """The case, its children, what it owned and the scratch directory: the keeper's work."""
-    argv = [
-        str(selftest),
-        "--dir",
-        str(tmp_path),
-        "--only",
-        "passes,hangs_with_all_it_has",
-    ]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
-        assert process.stdout
-        hello = json.loads(process.stdout.readline())
-        lines = map(json.loads, process.stdout)
-        queue = next(event["value"] for event in lines if event["t"] == "fact")
-        assert len(group_members(Stream([hello]))) == 2
-        assert queue in message_queues()
-        os.killpg(process.pid, signal.SIGKILL)
-    end = time.monotonic() + 20
-    while (
-        group_members(Stream([hello])) or any(tmp_path.iterdir())
-    ) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert group_members(Stream([hello])) == []
-    assert list(tmp_path.iterdir()) == []
-    assert queue not in message_queues()
-
-
-def test_keeper_goes_with_the_run(selftest: Path, tmp_path: Path) -> None:
-    """It has the runner's own command line; `--dir` makes that this test's."""
-    run(selftest, tmp_path, "--only", "passes,leaves_a_message_queue")
-    mark = str(tmp_path).encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark in (entry / "cmdline").read_bytes():
-                found.append(entry.name)
-    assert found == []
-
-
-def message_queues() -> list[int]:
-    return [
-        int(line.split()[1])
-        for line in Path("/proc/sysvipc/msg").read_text().splitlines()[1:]
-    ]
-
-
-@pytest.mark.parametrize(
-    ("case", "key"),
-    [("passes", 0), ("leaves_a_message_queue", 0x12345)],
-    ids=["none used", "another key"],
-)
-def test_another_programs_objects_are_no_leak(
-    selftest: Path, tmp_path: Path, case: str, key: int
-) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    argv = [str(selftest), "--dir", str(tmp_path), "--only", f"{case},hangs"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        process.stdout.readline()
-        process.stdout.readline()  # a case has started, so what there was is known
-        identifier = libc.msgget(key, 0o1600)
-        assert identifier != -1
-        try:
-            events = [json.loads(line) for line in process.stdout]
-        finally:
-            libc.msgctl(identifier, 0, None)
-    assert [
-        event["what"]
-        for event in events
-        if event["t"] == "leak" and "no case owned" in event["what"]
-    ] == []
-
-
-def test_missing_scratch_directory_is_an_error(selftest: Path, tmp_path: Path) -> None:
-    argv = [str(selftest), "--dir", str(tmp_path / "none")]
-    done = subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={**os.environ}
-    )
-    assert done.returncode == 73
-    assert "no scratch directory below" in done.stderr
