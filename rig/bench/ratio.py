@@ -32,7 +32,16 @@ class Ratio:
     @property
     def near_one(self) -> bool:
         """Whether the two agree."""
-        return abs(self.middle - 1) <= NEAR or abs(self.best - 1) <= NEAR
+        return abs(self.middle - 1) <= NEAR
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.near_one:
+            return "near 1"
+        if self.least <= 1 <= self.greatest:
+            return "not near 1, but the rounds lie on both sides of it: this host was too busy to tell"
+        return "not near 1"
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:

@@ -203,9 +203,8 @@ def tell(measured: list[Measured], context: dict[str, Any]) -> Finding:
                 f"{r.best:.2f}",
             )
         )
-        verdict = "near 1" if r.near_one else "not near 1"
         middle = statistics.median(sample for samples in one.samples for sample in samples)
-        found.notes.append(f"{pair.operation}: {pair.probe}.{pair.case} against `{tool}`: {verdict}; {pair.why}")
+        found.notes.append(f"{pair.operation}: {pair.probe}.{pair.case} against `{tool}`: {r.verdict}; {pair.why}")
         pairs.append(
             {
                 "operation": pair.operation,

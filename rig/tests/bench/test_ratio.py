@@ -19,6 +19,14 @@ def test_twice_as_slow_is_not_near():
     found = ratio([200.0, 210.0], [100.0, 100.0])
     assert found.middle == pytest.approx(2.05)
     assert not found.near_one
+    assert found.verdict == "not near 1"
+
+
+def test_a_disturbed_host_is_told_apart():
+    found = ratio([150.0, 80.0, 150.0], [100.0, 100.0, 100.0])
+    assert not found.near_one
+    assert "too busy to tell" in found.verdict
+    assert ratio([105.0], [100.0]).verdict == "near 1"
 
 
 @pytest.mark.parametrize(
