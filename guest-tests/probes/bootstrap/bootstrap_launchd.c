@@ -107,8 +107,9 @@ CASE(errors_have_texts)
         const char *text = bootstrap_strerror(codes[i]);
         REQUIRE(text != NULL);
         CHECK(text[0] != '\0');
-        for (size_t k = 0; k < i; k++)
-            CHECK(!rig_streq(text, bootstrap_strerror(codes[k])));
+        if (codes[i] != BOOTSTRAP_SERVICE_ACTIVE) /* which shares a text in Darwin 17.4 */
+            for (size_t k = 0; k < i; k++)
+                CHECK(!rig_streq(text, bootstrap_strerror(codes[k])));
         char fact[32];
         snprintf(fact, sizeof fact, "text_%d", codes[i]);
         FACT_STR(fact, text);
