@@ -27,10 +27,13 @@ _FAMILIES = {
     "POSIX": re.compile(r"\bPOSIX\b"),
     "xnu": _KERNEL,
     "measured on Darwin": re.compile(r"\bmeasured on Darwin\b|\bdarwin-measured\b"),
+    "Darwin's libraries": re.compile(r"\b(?:Libnotify|launchd|[lL]ibsystem_\w+|libSystem|migcom|dlsym\(3\))(?!\w)"),
     "Linux": re.compile(r"\bLinux\b"),
     "LTP": re.compile(r"\bLTP\b"),
     "BSD": re.compile(r"\b(?:Free|Net|Open)BSD\b"),
     "lmbench": re.compile(r"\blmbench\b"),
+    "libMicro": re.compile(r"\blibMicro\b"),
+    "MPMMTest": re.compile(r"\bMPMMTest\b"),
     "perf bench": re.compile(r"\bperf bench\b"),
 }
 """Whose word a source is; a case may cite several. What fits none is `others`."""
@@ -47,10 +50,9 @@ class Row:
     probes: tuple[str, ...]
     kinds: Mapping[str, int]
     """functional, facts, timings: how many cases are of each kind."""
-    expected: Mapping[str, Mapping[str, int]]
-    """By OS: how many cases are expected to pass, to be unsupported, ...; of the newest release where they differ."""
-    by_release: Mapping[str, int]
-    """By OS: of how many of them another release is expected to do something else."""
+    expected: Mapping[str, Mapping[int, Mapping[str, int]]]
+    """By OS: how many cases are expected to pass, to be unsupported, ... of the oldest release (0), and again from each
+    release on that is expected to do something else."""
     sources: Mapping[str, int]
     """Families of sources, the most cited first, with the number of cases that cite them."""
     kernel_files: tuple[str, ...]
@@ -79,11 +81,11 @@ class Row:
         )
 
     def _on(self, os: GuestOS) -> str:
-        counts = self.expected[os.value]
-        words = [f"{counts[word]} {word}" for word in map(str, Expected) if counts.get(word)]
-        if differing := self.by_release[os.value]:
-            words.append(f"{differing} by release")
-        return ", ".join(words)
+        told = []
+        for release, counts in self.expected[os.value].items():
+            words = ", ".join(f"{counts[word]} {word}" for word in map(str, Expected) if counts.get(word))
+            told.append(f"from {release}: {words}" if release else words)
+        return "; ".join(told)
 
 
 def make_rows(manifests: Sequence[ProbeManifest]) -> list[Row]:
@@ -99,8 +101,7 @@ def total(rows: Iterable[Row]) -> Row:
         mechanism=f"{len(rows)} mechanisms",
         probes=(f"{sum(len(row.probes) for row in rows)} probes",),
         kinds=_sum(row.kinds for row in rows),
-        expected={os.value: _sum(row.expected[os.value] for row in rows) for os in GuestOS},
-        by_release=_sum(row.by_release for row in rows),
+        expected={os.value: _sum_releases([row.expected[os.value] for row in rows]) for os in GuestOS},
         sources={},
         kernel_files=(),
     )
@@ -121,11 +122,32 @@ def _row(mechanism: str, manifests: Sequence[ProbeManifest]) -> Row:
         mechanism=mechanism,
         probes=tuple(sorted(manifest.probe for manifest in manifests)),
         kinds=dict(Counter(_KINDS[case.kind] for case in cases)),
-        expected={os.value: dict(Counter(case.expected(os).value for case in cases)) for os in GuestOS},
-        by_release={os.value: sum(len(case.expectation(os).values) > 1 for case in cases) for os in GuestOS},
+        expected={os.value: _expected(cases, os) for os in GuestOS},
         sources={name: families[name] for name in _ranked(families)},
         kernel_files=tuple(_ranked(files)[:_MOST_FILES]) if families["xnu"] else (),
     )
+
+
+def _expected(cases: Sequence[CaseSpec], os: GuestOS) -> dict[int, dict[str, int]]:
+    """A case's own first step counts from the oldest release on, so it changes nothing."""
+    changes = {first for case in cases for first, _ in case.expectation(os).steps[1:]}
+    releases = (0, *sorted(changes))
+    return _without_repeats({at: dict(Counter(case.expected(os, str(at)).value for case in cases)) for at in releases})
+
+
+def _sum_releases(rows: Sequence[Mapping[int, Mapping[str, int]]]) -> dict[int, dict[str, int]]:
+    releases = sorted({0, *(release for row in rows for release in row)})
+    return _without_repeats(
+        {at: _sum(row[max(release for release in row if release <= at)] for row in rows) for at in releases}
+    )
+
+
+def _without_repeats(counts: Mapping[int, dict[str, int]]) -> dict[int, dict[str, int]]:
+    kept: dict[int, dict[str, int]] = {}
+    for release, found in counts.items():
+        if not kept or kept[max(kept)] != found:
+            kept[release] = found
+    return kept
 
 
 def _ranked(counts: Counter[str]) -> list[str]:

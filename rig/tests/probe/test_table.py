@@ -40,7 +40,7 @@ def test_a_row_a_mechanism(rows: list[Row]) -> None:
             "3",
             "1",
             "3 pass, 1 skip",
-            "3 pass, 1 fail, 1 by release",
+            "4 pass; from 20: 3 pass, 1 fail",
             "POSIX 2, xnu 2 (sys_pipe.c, pipe.h), BSD 1, LTP 1, Linux 1, lmbench 1, measured on Darwin 1, "
             "perf bench 1, others 1",
         ),
@@ -55,8 +55,30 @@ def test_the_totals(rows: list[Row]) -> None:
         "5",
         "1",
         "3 pass, 2 unsupported, 1 skip",
-        "5 pass, 1 fail, 1 by release",
+        "6 pass; from 20: 5 pass, 1 fail",
     )
+
+
+def test_releases_that_differ_stand_side_by_side(workshop: Workshop) -> None:
+    def odd(*steps: tuple[int, str]) -> dict[str, object]:
+        return case(expect={"linux": "pass", "darwin": dict(steps)}, reason="so")
+
+    cases = {"a": odd((17, "pass"), (20, "fail")), "b": odd((19, "fail"), (21, "pass")), "c": odd((18, "skip"))}
+    workshop.probe("one", mechanism="fifos", cases=cases)
+    workshop.probe(
+        "two", mechanism="pipes", cases={"a": odd((17, "fail"), (20, "pass")), "b": odd((17, "pass"), (22, "pass"))}
+    )
+    rows = make_rows(workshop.load())
+    assert rows[0].expected["darwin"] == {
+        0: {"pass": 1, "fail": 1, "skip": 1},
+        20: {"fail": 2, "skip": 1},
+        21: {"pass": 1, "fail": 1, "skip": 1},
+    }
+    assert rows[1].cells()[5] == "1 pass, 1 fail; from 20: 2 pass"
+    assert total(rows).cells()[5] == ("2 pass, 2 fail, 1 skip; from 21: 3 pass, 1 fail, 1 skip"), (
+        "what changes and changes back at 20 is the same in sum"
+    )
+    assert rows[0].cells()[4] == "3 pass"
 
 
 def test_markdown_has_as_many_cells_in_each_line(rows: list[Row]) -> None:
