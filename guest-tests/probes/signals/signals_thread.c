@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-static volatile int handled_by; /* 1 main, 2 worker */
+static _Atomic int handled_by; /* 1 main, 2 worker */
 static pthread_t main_thread;
 
 static void note_thread(int sig)
