@@ -3,7 +3,7 @@
  * mach_port_move_member, mach_port_get_set_status; ipc_pset.c, ipc_mqueue.c. */
 #include "port_words.h"
 
-#include <pthread.h>
+#include <stdio.h>
 
 static mach_port_t new_set(void)
 {
@@ -261,36 +261,39 @@ CASE(a_message_wakes_who_waits_on_a_set)
     CHECK_EXITED(child, 0);
 }
 
-static void *destroys(void *arg)
+ROLE(destroys_in_the_parent)
 {
-    mach_port_t *name = arg;
-    rig_sleep_ms(100);
-    CHECK_KERN(rig_port_destroy(TASK, *name), KERN_SUCCESS);
-    return NULL;
+    mach_port_t task = rig_parents_port(); /* the parent's task port */
+    REQUIRE_EQ_INT(argc, 1);
+    for (int i = 0; i < 200 && !rig_wait_blocked(getppid()); i++)
+        rig_sleep_ms(10);
+    CHECK_KERN(rig_port_destroy(task, (mach_port_name_t)strtoul(argv[0], NULL, 0)), KERN_SUCCESS);
+}
+
+/* Waits for a message while a child, which has this task's port, destroys what is waited on. */
+static void wait_while_it_is_destroyed(mach_port_t name)
+{
+    struct rig_letter letter;
+    char text[16];
+    snprintf(text, sizeof text, "%#x", name);
+    const char *const args[] = {text, NULL};
+    pid_t child = rig_exec_role_with_port("destroys_in_the_parent", args, TASK);
+    CHECK_KERN(rig_msg(&letter.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof letter, name,
+                       (mach_msg_timeout_t)(rig_patience(5) * 1000)),
+               MACH_RCV_PORT_CHANGED);
+    CHECK_EXITED(child, 0);
+    CHECK_GONE(name);
 }
 
 CASE(destroying_a_set_wakes_its_receiver)
 {
     mach_port_t set = new_set(), port = rig_port(false);
-    struct rig_letter letter;
-    pthread_t thread;
     CHECK_KERN(mach_port_insert_member(TASK, port, set), KERN_SUCCESS);
-    REQUIRE_EQ_INT(pthread_create(&thread, NULL, destroys, &set), 0);
-    CHECK_KERN(rig_msg(&letter.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof letter, set,
-                       (mach_msg_timeout_t)(rig_patience(5) * 1000)),
-               MACH_RCV_PORT_CHANGED);
-    REQUIRE_EQ_INT(pthread_join(thread, NULL), 0);
+    wait_while_it_is_destroyed(set);
     CHECK_TYPE(port, TYPE(RECEIVE));
 }
 
 CASE(destroying_a_port_wakes_its_receiver)
 {
-    mach_port_t port = rig_port(false);
-    struct rig_letter letter;
-    pthread_t thread;
-    REQUIRE_EQ_INT(pthread_create(&thread, NULL, destroys, &port), 0);
-    CHECK_KERN(rig_msg(&letter.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof letter, port,
-                       (mach_msg_timeout_t)(rig_patience(5) * 1000)),
-               MACH_RCV_PORT_CHANGED);
-    REQUIRE_EQ_INT(pthread_join(thread, NULL), 0);
+    wait_while_it_is_destroyed(rig_port(false));
 }
