@@ -1,6 +1,7 @@
 /* receiver.c - see receiver.h. */
 #include "receiver.h"
 
+#include "mach_exc_messages.h" /* rig_exc_thread */
 #include "mach_threads.h"
 
 static void *receive_one(void *arg)
@@ -27,7 +28,7 @@ void receiver_start(struct receiver *receiver)
     if (receiver->timeout == 0)
         receiver->timeout = rig_msg_patience();
     receiver->self = MACH_PORT_NULL;
-    RIG_REQUIRE(CHECK_ERROR_IS(pthread_create(&receiver->thread, NULL, receive_one, receiver), 0));
+    RIG_REQUIRE(CHECK_ERROR_IS(rig_exc_thread(&receiver->thread, receive_one, receiver), 0));
     uint64_t end = rig_now_ns() + (uint64_t)(rig_patience(5) * 1e9);
     int quiet = 0; /* seen waiting so often in a row: it does not only wait for a lock on its way */
     while (quiet < 3 && rig_now_ns() < end) {
