@@ -129,9 +129,7 @@ def _row(mechanism: str, manifests: Sequence[ProbeManifest]) -> Row:
 
 
 def _expected(cases: Sequence[CaseSpec], os: GuestOS) -> dict[int, dict[str, int]]:
-    """A case's own first step counts from the oldest release on, so it changes nothing."""
-    changes = {first for case in cases for first, _ in case.expectation(os).steps[1:]}
-    releases = (0, *sorted(changes))
+    releases = sorted({0, *(first for case in cases for first, _ in case.expectation(os).steps)})
     return _without_repeats({at: dict(Counter(case.expected(os, str(at)).value for case in cases)) for at in releases})
 
 

@@ -134,11 +134,13 @@ def test_show_tells_what_the_last_run_found_and_by_which_way(workshop: Workshop,
         run.add_guest(make.guest(facts=FACTS))
         run.add_case(make.case("first_case", via="mach"))
         run.add_case(make.case("second_case", Outcome.UNSUPPORTED, reason="no wrapper: [a], b", guest=None))
+    workshop.probe("other", mechanism="fifos")
+    assert "last run" not in well("show", "other.first_case")
     told = well("show", "pipe.first_case")
     assert f"last run   pass, via mach, on reference (Darwin 20.5.0) ({run.path.resolve()})" in told
     told = well("show", "pipe.second_case")
     assert "last run   unsupported, on reference (linux): no wrapper: [a], b (" in told
-    assert json.loads(well("show", "first_case", "--json"))["last"]["via"] == "mach"
+    assert json.loads(well("show", "pipe.first_case", "--json"))["last"]["via"] == "mach"
     (run.path / "results.json").write_text("{")
     (run.path / "events.jsonl").unlink()
     assert "last run" not in well("show", "pipe.first_case")

@@ -63,6 +63,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeZig:
         ("seq 1000; exit 1", ToolchainError, "and 940 lines more", 1),
         ("echo \"/a.c:1:2: error: use of undeclared identifier 'NoRoom'\"; exit 1", ToolchainError, "NoRoom", 1),
         ("echo 'error: undefined symbol: _nowhere'; exit 1", ToolchainError, "_nowhere", 1),
+        ("echo 'error: undefined symbol: Nowhere'; exit 1", ToolchainError, "Nowhere", 1),
         ("echo 'error: NoSpaceLeft'; exit 1", ToolchainError, "^error: NoSpaceLeft$", 2),
         ("echo 'error: unable to open it: FileNotFound'; exit 1", ToolchainError, "FileNotFound", 2),
     ],
