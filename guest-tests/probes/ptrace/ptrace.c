@@ -188,7 +188,7 @@ static void count_up(void *arg)
 }
 
 /* Each step is one instruction: a loop of two gets round in every second. */
-CASE(a_step_is_one_instruction)
+CASE(a_step_is_one_instruction, .deadline = 30)
 {
     enum { STEPS = 20 };
     volatile uint64_t *counter = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
