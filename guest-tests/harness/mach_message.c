@@ -97,6 +97,9 @@ static void be_born(void *arg)
     rig_msg_complex(&hello.base, 1);
     hello.port = rig_port_item(parent.mine, MACH_MSG_TYPE_COPY_SEND);
     REQUIRE_KERN(rig_msg_send(&hello.base.header, rig_msg_patience()));
+    /* Until the parent has it, there would be one message more in its queue than fn knows of. */
+    REQUIRE_KERN(rig_msg_receive(&hello.base.header, sizeof hello, parent.mine, rig_msg_patience()));
+    REQUIRE_EQ_INT(hello.base.header.msgh_id, HELLO);
     birth->fn(&parent, birth->arg);
 }
 
@@ -108,9 +111,11 @@ void rig_partner_start(struct rig_partner *partner, void (*fn)(struct rig_partne
     REQUIRE_KERN(rig_ports_register(rig_task(), &partner->mine, 1));
     partner->pid = rig_spawn(be_born, &birth);
     REQUIRE_KERN(rig_msg_receive(&hello.base.header, sizeof hello, partner->mine, rig_msg_patience()));
-    REQUIRE_EQ_INT(hello.base.header.msgh_id, HELLO);
+    REQUIRE(hello.base.header.msgh_id == HELLO && MACH_PORT_VALID(hello.port.name));
     partner->to = hello.port.name;
     REQUIRE_KERN(rig_ports_register(rig_task(), NULL, 0)); /* it holds a send right, and so do its children */
+    rig_msg_to(&hello.base.header, partner->to, MACH_MSG_TYPE_COPY_SEND, HELLO, sizeof hello.base.header);
+    REQUIRE_KERN(rig_msg_send(&hello.base.header, rig_msg_patience()));
 }
 
 #endif

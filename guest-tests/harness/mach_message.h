@@ -39,10 +39,10 @@ mach_msg_timeout_t rig_msg_patience(void);
 struct rig_partner {
     pid_t pid;        /* of the child; in the child that of the parent */
     mach_port_t mine; /* receive right, with a send right of the same name */
-    mach_port_t to;   /* send right to the other's; MACH_PORT_DEAD if the child has already left */
+    mach_port_t to;   /* send right to the other's */
 };
-/* Forks; the child runs fn with its own side, then leaves as a child of rig_spawn does. Join partner->pid. A failure ends
- * the case. The first of this task's registered ports is overwritten. */
+/* Forks; the child runs fn with its own side, when both queues are empty, then leaves as a child of rig_spawn does. Join
+ * partner->pid. A failure ends the case. The first of this task's registered ports is overwritten. */
 void rig_partner_start(struct rig_partner *partner, void (*fn)(struct rig_partner *parent, void *arg), void *arg);
 
 #endif
