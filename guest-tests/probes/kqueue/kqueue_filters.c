@@ -156,10 +156,13 @@ CASE(timer_once_and_its_units)
     uint64_t before = rig_now_ns();
     CHECK_OK(change(queue, 1, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_USECONDS, 30000));
     CHECK_OK(change(queue, 2, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_NSECONDS, 10000000));
-    CHECK_EQ_INT(next(queue).ident, 2);
-    CHECK_GE_INT(rig_now_ns() - before, 10000000);
-    CHECK_EQ_INT(next(queue).ident, 1);
-    CHECK_GE_INT(rig_now_ns() - before, 30000000);
+    unsigned seen = 0;
+    for (int i = 0; i < 2; i++) { /* in any order: a busy system may see both at once */
+        uintptr_t which = next(queue).ident;
+        CHECK_GE_INT(rig_now_ns() - before, which == 1 ? 30000000 : 10000000);
+        seen |= 1u << which;
+    }
+    CHECK_EQ_INT(seen, 6);
     rig_sleep_ms(50);
     CHECK_EQ_INT(waiting(queue), 0);
     CHECK_ERRNO(change(queue, 3, EVFILT_TIMER, EV_ADD, NOTE_USECONDS | NOTE_NSECONDS, 10), EINVAL);
