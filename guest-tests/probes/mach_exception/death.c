@@ -156,22 +156,30 @@ CASE(handler_task_killed_before_it_receives)
 
 static void store(void *address) { x_store(address); }
 
-static void check_killed(void (*fault)(void *), void *argument, int sig)
+/* Kills a child whose exception waits, and returns how it ended. */
+static int kill_waiting(void (*fault)(void *), void *argument)
 {
     struct rig_exception e;
     mach_port_t port = rig_port(true);
     pid_t child = kit_spawn_watched(port, EXC_MASK_ARITHMETIC | EXC_MASK_BAD_ACCESS, WIDE_IDENTITY, fault, argument);
     kit_receive(port, &e);
     REQUIRE_OK(kill(child, SIGKILL));
-    CHECK_KILLED_BY(child, sig);
+    int status = rig_join(child);
     CHECK_EQ_INT(rig_port_type(e.thread), MACH_PORT_TYPE_DEAD_NAME);
     CHECK_EQ_INT(rig_port_type(e.task), MACH_PORT_TYPE_DEAD_NAME);
     CHECK_EQ_INT(rig_port_type(e.reply), MACH_PORT_TYPE_DEAD_NAME);
     CHECK_KERN(rig_exc_answer(&e, KERN_SUCCESS), MACH_SEND_INVALID_DEST);
+    return status;
 }
 
-CASE(waiting_task_can_be_killed) { check_killed(store, kit_hole(), SIGKILL); }
+CASE(waiting_task_can_be_killed) { CHECK_EQ_STR(rig_status_name(kill_waiting(store, kit_hole())), "SIGKILL"); }
 
-/* The kill ends the wait as a failure, so the exception becomes its signal after all; of two pending signals the one
- * with the lower number is taken: SIGFPE is 8, SIGKILL 9. */
-CASE(killed_task_may_end_by_the_fault) { check_killed(divide, NULL, SIGFPE); }
+/* The kill ends the wait as a failure, so the exception goes on to become its signal after all; of two pending signals
+ * the one with the lower number is taken: SIGFPE is 8, SIGKILL 9. Up to Darwin 17 the Unix handler is a thread of its
+ * own, so that its signal may come too late. */
+CASE(killed_task_may_end_by_the_fault)
+{
+    const char *end = rig_status_name(kill_waiting(divide, NULL));
+    CHECK(rig_streq(end, "SIGFPE") || rig_streq(end, "SIGKILL"));
+    FACT_STR("ended_by", end);
+}

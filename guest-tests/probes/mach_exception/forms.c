@@ -10,14 +10,19 @@ static void check_form(exception_behavior_t behavior, mach_msg_id_t id)
     int form = (int)((unsigned)behavior & ~MACH_EXCEPTION_CODES);
     char *address = kit_hole() + 0x345;
     mach_msg_type_number_t names = 0;
+    mach_port_urefs_t refs = 0, refs_after = 0;
     kit_start(&task, KIT_SKIP);
     task.length = STORE_LENGTH;
     kit_watch(&task, RIG_EXC_TASK, EXC_MASK_BAD_ACCESS, behavior);
     for (int i = 0; i < 3; i++) { /* more than once: no right is left over from one to the next */
         x_store(address);
-        if (i == 0)
+        if (i == 0) {
             names = rig_port_count();
+            REQUIRE_KERN(rig_port_get_refs(rig_task(), rig_task(), MACH_PORT_RIGHT_SEND, &refs));
+        }
     }
+    REQUIRE_KERN(rig_port_get_refs(rig_task(), rig_task(), MACH_PORT_RIGHT_SEND, &refs_after));
+    CHECK_EQ_INT(refs_after, refs);
     const struct rig_exception *e = &task.handler.last;
     CHECK_EQ_INT(kit_served(&task), 3);
     CHECK_EQ_INT(e->behavior, behavior);

@@ -5,6 +5,8 @@
  * should the case die first. */
 #include "kit.h"
 
+#include <sys/utsname.h>
+
 static const exception_mask_t RARE = EXC_MASK_ARITHMETIC;
 
 static mach_port_t host_port(void) { return mach_host_self(); }
@@ -224,9 +226,19 @@ CASE(asking_the_unix_handler, .needs_root = true)
     kit_stop(&task);
 }
 
-/* It serves the default form only; the state forms it refuses, so that the exception goes to the next level. */
+static int kernel_release(void)
+{
+    struct utsname name;
+    return uname(&name) == 0 ? atoi(name.release) : 0;
+}
+
+/* It serves the default form only; the state forms it refuses, so that the exception goes to the next level. Up to Darwin
+ * 17 it is a thread that gives MIG's server a reply buffer too small for those forms (bsd/uxkern/ux_exception.c
+ * ux_handler: rep_msg), so that the refusal writes past it, on the kernel's stack. */
 CASE(unix_handler_refuses_the_state_forms, .needs_root = true)
 {
+    if (kernel_release() < 18)
+        DANGEROUS("the kernel's reply buffer is too small for a state form");
     struct rig_exc_ports host;
     struct kit thread, task;
     REQUIRE_KERN(rig_exc_get(RIG_EXC_HOST, host_port(), RARE, &host));

@@ -49,6 +49,8 @@ CASE(levels_do_not_share)
     mach_port_t of_thread = rig_port(true), of_task = rig_port(true);
     struct rig_exc_ports found;
     REQUIRE_KERN(rig_exc_set(RIG_EXC_THREAD, kit_thread(), EXC_MASK_BREAKPOINT, of_thread, EXCEPTION_DEFAULT, 0));
+    REQUIRE_KERN(rig_exc_get(RIG_EXC_TASK, rig_task(), EXC_MASK_BREAKPOINT, &found));
+    CHECK_EQ_INT(found.ports[0], MACH_PORT_NULL);
     REQUIRE_KERN(rig_exc_set(RIG_EXC_TASK, rig_task(), EXC_MASK_BREAKPOINT, of_task, EXCEPTION_DEFAULT, 0));
     REQUIRE_KERN(rig_exc_get(RIG_EXC_THREAD, kit_thread(), EXC_MASK_BREAKPOINT, &found));
     CHECK_EQ_INT(found.ports[0], of_thread);
