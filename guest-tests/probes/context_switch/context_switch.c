@@ -82,7 +82,7 @@ static void time_ring(int size)
 {
     char name[32];
     struct ring ring;
-    pid_t children[MOST];
+    pid_t children[MOST] = {0};
     ring_init(&ring, size);
     start_members(&ring, children);
     snprintf(name, sizeof name, "turn_of_%d", size);
@@ -93,7 +93,7 @@ static void time_ring(int size)
 CASE(each_member_has_its_turn)
 {
     struct ring ring;
-    pid_t children[MOST];
+    pid_t children[MOST] = {0};
     char token = 1, back = 0;
     ring_init(&ring, 5);
     start_members(&ring, children);
