@@ -45,8 +45,7 @@ def analyze(
     """
     home = (harness or paths.harness_dir()).absolute()
     cache = cache or Cache()
-    ours = [path for directory in (home, home / "selftest") for path in sorted(directory.glob("*.c"))]
-    tasks = [(path, target) for path in ours for target in targets]
+    tasks = [(path, target) for path in sorted(home.glob("*.c")) for target in targets]
     tasks += [
         (path.absolute(), target)
         for manifest in manifests

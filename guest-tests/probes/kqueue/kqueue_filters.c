@@ -93,6 +93,7 @@ CASE(listener_tells_connections)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "socket"};
     int queue = new_queue(), listener = socket(AF_UNIX, SOCK_STREAM, 0), client[2];
+    REQUIRE_OK(listener);
     REQUIRE_OK(bind(listener, (struct sockaddr *)&name, sizeof name));
     REQUIRE_OK(listen(listener, 5));
     CHECK_OK(change(queue, (uintptr_t)listener, EVFILT_READ, EV_ADD, 0, 0));
