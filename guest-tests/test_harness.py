@@ -202,6 +202,7 @@ def test_text_beyond_ascii_is_escaped(whole: Stream) -> None:
 
 def test_way_of_the_call_is_told(whole: Stream) -> None:
     assert whole.end("via_syscall")["via"] == "syscall"
+    assert whole.end("via_the_farthest")["via"] == "mach"
     assert whole.end("passes")["via"] == "libc"
 
 

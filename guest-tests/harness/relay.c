@@ -80,13 +80,24 @@ static void end(struct rig_relay *relay, char *text)
     relay->reported = true;
 }
 
+/* How far from the library a way into the kernel is. A case that goes several is told with the farthest. */
+static int distance(const char *way)
+{
+    static const char *const ways[] = {"libc", "libsystem", "syscall", "mach"};
+    int far = (int)RIG_COUNT(ways);
+    while (far > 0 && !rig_streq(ways[far - 1], way))
+        far--;
+    return far;
+}
+
 static void control(struct rig_relay *relay, char *text)
 {
     char *rest = cut(text);
     if (rig_streq(text, "end")) {
         end(relay, rest);
     } else if (rig_streq(text, "via")) {
-        snprintf(relay->via, sizeof relay->via, "%s", rest);
+        if (distance(rest) >= distance(relay->via))
+            snprintf(relay->via, sizeof relay->via, "%s", rest);
     } else if (rig_streq(text, "uses")) {
         cut(rest);
         rig_sysv_used(rig_kind_of(rest));

@@ -194,7 +194,8 @@ void rig_note(const char *format, ...) RIG_PRINTF(1, 2);
 void rig_fact_int(const char *name, long long value);
 void rig_fact_str(const char *name, const char *value);
 
-/* Which way a call took: "libc" or "libsystem" (the default), "syscall", "mach". The end event carries the last. */
+/* Which way a call took: "libc" or "libsystem" (the default), "syscall", "mach". The end event carries the one farthest
+ * from the library. */
 void rig_via(const char *way);
 
 /* ---- Time --------------------------------------------------------------------------------------------------- */

@@ -375,6 +375,14 @@ CASE(spells_names)
     NOTE("quote \" backslash \\ tab \t e-acute \xc3\xa9");
 }
 
+CASE(via_the_farthest)
+{
+    rig_via("libsystem");
+    rig_via("mach");
+    rig_via("syscall");
+    CHECK(true);
+}
+
 CASE(via_syscall)
 {
     rig_via("syscall");
