@@ -71,9 +71,6 @@ struct rig_exc_handler {
     struct rig_exception last; /* the last one, as it came */
     pthread_t thread;
 };
-/* pthread_create with a stack of its own, which goes with the process: a kernel of another release than libSystem may
- * refuse to make stacks for it (seen: Darwin 17.4's libpthread on 20.5, EAGAIN), not to use one it is given. */
-int rig_exc_thread(pthread_t *thread, void *(*body)(void *), void *argument);
 void rig_exc_start(struct rig_exc_handler *handler, rig_exc_function *function, void *argument);
 /* Destroys the port's receive right and joins the thread. */
 void rig_exc_stop(struct rig_exc_handler *handler);

@@ -1,25 +1,8 @@
 /* mach_exc_serve.c - serving an exception port, in this thread or in one of its own: see mach_exc_messages.h. */
 #include "mach_exc_messages.h"
+#include "mach_threads.h"
 
 #ifdef __APPLE__
-
-#include <sys/mman.h>
-
-int rig_exc_thread(pthread_t *thread, void *(*body)(void *), void *argument)
-{
-    enum { STACK = 256 * 1024 };
-    pthread_attr_t attributes;
-    void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
-    if (stack == MAP_FAILED)
-        return errno;
-    int error = pthread_attr_init(&attributes);
-    if (error == 0)
-        error = pthread_attr_setstack(&attributes, stack, STACK);
-    if (error == 0)
-        error = pthread_create(thread, &attributes, body, argument);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
 
 static int serve(mach_port_t port, rig_exc_function *function, void *argument, int most, double seconds,
                  struct rig_exc_handler *handler)
@@ -62,7 +45,7 @@ void rig_exc_start(struct rig_exc_handler *handler, rig_exc_function *function, 
     handler->port = rig_port(true);
     handler->function = function;
     handler->argument = argument;
-    int error = rig_exc_thread(&handler->thread, handler_thread, handler);
+    int error = rig_thread_start(&handler->thread, handler_thread, handler);
     if (error != 0) {
         CHECK_ERROR_IS(error, 0);
         rig_give_up();
@@ -72,7 +55,7 @@ void rig_exc_start(struct rig_exc_handler *handler, rig_exc_function *function, 
 void rig_exc_stop(struct rig_exc_handler *handler)
 {
     CHECK_KERN(mach_port_mod_refs(rig_task(), handler->port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
-    CHECK_ERROR_IS(pthread_join(handler->thread, NULL), 0);
+    CHECK_ERROR_IS(rig_thread_join(handler->thread), 0);
     mach_port_deallocate(rig_task(), handler->port); /* the send right, a dead name by now */
 }
 

@@ -4,6 +4,8 @@
 
 #ifdef __APPLE__
 
+#include <sys/mman.h>
+
 /* A routine with no argument but its port. */
 static kern_return_t bare_call(mach_port_t port, mach_msg_id_t id)
 {
@@ -212,6 +214,63 @@ int rig_task_suspend_count(task_t task)
     if (rig_task_info(task, MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
         return -1;
     return info.suspend_count;
+}
+
+struct started {
+    pthread_t thread;
+    void *(*body)(void *);
+    void *argument;
+    bool done;
+};
+static struct started started[RIG_THREADS];
+static unsigned started_count;
+
+static void *run_started(void *argument)
+{
+    struct started *one = argument;
+    void *result = one->body(one->argument);
+    __atomic_store_n(&one->done, true, __ATOMIC_SEQ_CST);
+    return result;
+}
+
+int rig_thread_start(pthread_t *thread, void *(*body)(void *), void *argument)
+{
+    enum { STACK = 256 * 1024 };
+    unsigned number = __atomic_fetch_add(&started_count, 1, __ATOMIC_SEQ_CST);
+    if (number >= RIG_THREADS)
+        return EAGAIN;
+    struct started *one = &started[number];
+    one->body = body;
+    one->argument = argument;
+    void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+    if (stack == MAP_FAILED)
+        return errno;
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error == 0)
+        error = pthread_attr_setstack(&attributes, stack, STACK);
+    if (error == 0)
+        error = pthread_create(&one->thread, &attributes, run_started, one);
+    pthread_attr_destroy(&attributes);
+    *thread = one->thread;
+    return error;
+}
+
+int rig_thread_join(pthread_t thread)
+{
+    for (unsigned i = 0; i < started_count && i < RIG_THREADS; i++) {
+        if (!pthread_equal(started[i].thread, thread))
+            continue;
+        uint64_t end = rig_now_ns() + (uint64_t)(rig_patience(6) * 1e9);
+        while (!__atomic_load_n(&started[i].done, __ATOMIC_SEQ_CST)) {
+            if (rig_now_ns() > end)
+                return ETIMEDOUT;
+            rig_sleep_ms(1);
+        }
+        started[i].thread = NULL; /* its number may be another's next */
+        return 0;
+    }
+    return ESRCH;
 }
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "mach_support.h"
 
+#include <pthread.h>
+
 #ifdef __APPLE__
 
 RIG_MAKE_WEAK(thread_get_state);
@@ -52,6 +54,15 @@ int rig_count_threads(task_t task, thread_act_t *first);
 /* Suspend counts as the kernel reports them; -1 if it cannot be asked. */
 int rig_thread_suspend_count(thread_act_t thread);
 int rig_task_suspend_count(task_t task);
+
+/* A thread of this process, as by pthread_create, but with a stack of its own, which goes with the process: a kernel of
+ * another release than libSystem may refuse to make stacks for it (seen: Darwin 17.4's libpthread on 20.5, EAGAIN), not
+ * to use one it is given. RIG_THREADS in all in a process; returns an error number. */
+enum { RIG_THREADS = 1024 };
+int rig_thread_start(pthread_t *thread, void *(*body)(void *), void *argument);
+/* Waits until such a thread is done, 6 s (scaled) at most; returns 0, ETIMEDOUT, or ESRCH for no such thread. Not
+ * pthread_join: the 2026 fork's has been seen to sleep on when the thread was gone. */
+int rig_thread_join(pthread_t thread);
 
 #endif
 #endif

@@ -276,7 +276,7 @@ CASE(fault_belongs_to_its_thread)
     row_handle(SIGBUS, note_thread, 0, 0);
     for (int i = 0; i < 2; i++) {
         thread_page[i] = row_page(PROT_NONE);
-        int error = pthread_create(&threads[i], NULL, fault_there, thread_page[i]);
+        int error = rig_thread_start(&threads[i], fault_there, thread_page[i]);
         if (!CHECK_ERROR_IS(error, 0))
             return;
     }
@@ -288,7 +288,7 @@ CASE(fault_belongs_to_its_thread)
     CHECK_ERROR_IS(pthread_sigmask(SIG_BLOCK, &bus, NULL), 0);
     may_fault = 1;
     for (int i = 0; i < 2; i++)
-        CHECK_ERROR_IS(pthread_join(threads[i], NULL), 0);
+        CHECK_ERROR_IS(rig_thread_join(threads[i]), 0);
     for (int i = 0; i < 2; i++) {
         CHECK(pthread_equal(handled_in[i], threads[i]));
         CHECK_EQ_INT(thread_page[i][0], 1);

@@ -238,12 +238,12 @@ CASE(message_goes_to_its_thread, NEEDS_ROOT)
     pthread_t thread;
     row_handle(SIGEMT, note_thread, 0, 0);
     rig_gate_init(&other.started);
-    if (!CHECK_ERROR_IS(pthread_create(&thread, NULL, wait_for_it, &other), 0))
+    if (!CHECK_ERROR_IS(rig_thread_start(&thread, wait_for_it, &other), 0))
         return;
     rig_gate_wait(&other.started);
     struct raise_target target = {.thread = other.port, .task = rig_task()};
     CHECK_KERN(raise_at(&target, EXC_EMULATION, 0, 0), KERN_SUCCESS);
-    CHECK_ERROR_IS(pthread_join(thread, NULL), 0);
+    CHECK_ERROR_IS(rig_thread_join(thread), 0);
     CHECK(pthread_equal(handled_in, thread));
 }
 

@@ -70,12 +70,12 @@ CASE(port_dies_with_the_exception_queued)
     kit_start(&task, KIT_SKIP);
     task.length = DIVIDE_LENGTH;
     kit_watch(&task, RIG_EXC_TASK, EXC_MASK_ARITHMETIC, WIDE_DEFAULT);
-    REQUIRE_EQ_INT(rig_exc_thread(&thread, divide_at_own_port, &w), 0);
+    REQUIRE_EQ_INT(rig_thread_start(&thread, divide_at_own_port, &w), 0);
     REQUIRE(queued(w.port, 1));
     CHECK_EQ_INT(w.passed, 0);
     CHECK_EQ_INT(kit_served(&task), 0);
     REQUIRE_KERN(mach_port_mod_refs(rig_task(), w.port, MACH_PORT_RIGHT_RECEIVE, -1));
-    CHECK_ERROR_IS(pthread_join(thread, NULL), 0);
+    CHECK_ERROR_IS(rig_thread_join(thread), 0);
     CHECK_EQ_INT(kit_served(&task), 1);
     kit_stop(&task);
 }
@@ -93,10 +93,10 @@ CASE(answer_after_the_port_died_counts)
     struct waiting w = {.port = rig_port(true)};
     kern_return_t result = -1;
     pthread_t thread;
-    REQUIRE_EQ_INT(rig_exc_thread(&thread, divide_at_own_port, &w), 0);
+    REQUIRE_EQ_INT(rig_thread_start(&thread, divide_at_own_port, &w), 0);
     CHECK_EQ_INT(rig_exc_serve(w.port, lose_the_port, &result, 0, 5), 1);
     CHECK_KERN(result, KERN_SUCCESS);
-    CHECK_ERROR_IS(pthread_join(thread, NULL), 0);
+    CHECK_ERROR_IS(rig_thread_join(thread), 0);
     CHECK_EQ_INT(w.passed, 1);
 }
 
@@ -146,9 +146,9 @@ CASE(handler_task_killed_before_it_receives)
     pthread_t killer;
     pid_t child = kit_partner(never_look, NULL, &port);
     REQUIRE_KERN(rig_exc_set(RIG_EXC_TASK, rig_task(), EXC_MASK_ARITHMETIC, port, WIDE_DEFAULT, 0));
-    REQUIRE_EQ_INT(rig_exc_thread(&killer, kill_later, &child), 0);
+    REQUIRE_EQ_INT(rig_thread_start(&killer, kill_later, &child), 0);
     CHECK_EQ_INT(fault_of(divide, NULL).sig, SIGFPE);
-    CHECK_ERROR_IS(pthread_join(killer, NULL), 0);
+    CHECK_ERROR_IS(rig_thread_join(killer), 0);
     CHECK_KILLED_BY(child, SIGKILL);
 }
 

@@ -176,8 +176,8 @@ CASE(new_thread_inherits_no_port)
     for (int i = 0; i < 2; i++) {
         struct other other = {.own = i == 1 ? &own : NULL, .entries = 99};
         pthread_t thread;
-        REQUIRE_EQ_INT(rig_exc_thread(&thread, fault_in_another_thread, &other), 0);
-        CHECK_ERROR_IS(pthread_join(thread, NULL), 0);
+        REQUIRE_EQ_INT(rig_thread_start(&thread, fault_in_another_thread, &other), 0);
+        CHECK_ERROR_IS(rig_thread_join(thread), 0);
         CHECK_EQ_INT(other.entries, 0);
         CHECK_EQ_INT(kit_served(&task), 1); /* the first thread's; the second has a port of its own */
         CHECK_EQ_INT(kit_served(&own), i);

@@ -32,7 +32,7 @@ static mach_port_t suspend_all(struct faulter *faulters)
     CHECK_EQ_INT(rig_port_status(port).mps_qlimit, MACH_PORT_QLIMIT_DEFAULT);
     REQUIRE_KERN(rig_exc_set(RIG_EXC_TASK, rig_task(), EXC_MASK_BREAKPOINT, port, WIDE_IDENTITY, x86_THREAD_STATE64));
     for (unsigned i = 0; i < THREADS; i++) {
-        REQUIRE_EQ_INT(rig_exc_thread(&faulters[i].thread, stop_at_breakpoint, &faulters[i]), 0);
+        REQUIRE_EQ_INT(rig_thread_start(&faulters[i].thread, stop_at_breakpoint, &faulters[i]), 0);
         wait_until_queued(port, i + 1);
     }
     for (unsigned i = 0; i < THREADS; i++)
@@ -50,7 +50,7 @@ CASE(threads_queue_and_are_drained_in_order)
         CHECK_EQ_INT(e.thread, faulters[i].port);
         CHECK_EQ_INT(RIG_EXC_STATE64(&e)->__rip, (uint64_t)x_int3 + 1);
         CHECK_KERN(rig_exc_answer(&e, KERN_SUCCESS), KERN_SUCCESS);
-        CHECK_ERROR_IS(pthread_join(faulters[i].thread, NULL), 0);
+        CHECK_ERROR_IS(rig_thread_join(faulters[i].thread), 0);
         CHECK(faulters[i].done);
         if (i + 1 < THREADS)
             CHECK(!faulters[i + 1].done);
@@ -68,7 +68,7 @@ CASE(each_answer_resumes_its_own_thread)
     CHECK_QUIET(port);
     for (unsigned i = THREADS; i-- > 0;) { /* the last comes first */
         CHECK_KERN(rig_exc_answer(&waiting[i], KERN_SUCCESS), KERN_SUCCESS);
-        CHECK_ERROR_IS(pthread_join(faulters[i].thread, NULL), 0);
+        CHECK_ERROR_IS(rig_thread_join(faulters[i].thread), 0);
         for (unsigned j = 0; j < i; j++)
             CHECK(!faulters[j].done);
     }

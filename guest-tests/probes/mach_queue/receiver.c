@@ -1,7 +1,6 @@
 /* receiver.c - see receiver.h. */
 #include "receiver.h"
 
-#include "mach_exc_messages.h" /* rig_exc_thread */
 #include "mach_threads.h"
 
 static void *receive_one(void *arg)
@@ -10,7 +9,6 @@ static void *receive_one(void *arg)
     __atomic_store_n(&receiver->self, mach_thread_self(), __ATOMIC_SEQ_CST);
     receiver->result = rig_msg(&receiver->letter.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT | receiver->options, 0,
                                (mach_msg_size_t)receiver->room, receiver->from, receiver->timeout);
-    __atomic_store_n(&receiver->done, true, __ATOMIC_SEQ_CST);
     return NULL;
 }
 
@@ -29,8 +27,7 @@ void receiver_start(struct receiver *receiver)
     if (receiver->timeout == 0)
         receiver->timeout = rig_msg_patience();
     receiver->self = MACH_PORT_NULL;
-    receiver->done = false;
-    RIG_REQUIRE(CHECK_ERROR_IS(rig_exc_thread(&receiver->thread, receive_one, receiver), 0));
+    RIG_REQUIRE(CHECK_ERROR_IS(rig_thread_start(&receiver->thread, receive_one, receiver), 0));
     uint64_t end = rig_now_ns() + (uint64_t)(rig_patience(5) * 1e9);
     int quiet = 0; /* seen waiting so often in a row: it does not only wait for a lock on its way */
     while (quiet < 3 && rig_now_ns() < end) {
@@ -43,9 +40,5 @@ void receiver_start(struct receiver *receiver)
 
 void receiver_join(struct receiver *receiver)
 {
-    /* Its receive has a timeout. Not pthread_join: the 2026 fork's has been seen to sleep on when the thread was gone. */
-    uint64_t end = rig_now_ns() + (uint64_t)(rig_patience(6) * 1e9);
-    while (!__atomic_load_n(&receiver->done, __ATOMIC_SEQ_CST) && rig_now_ns() < end)
-        rig_sleep_ms(1);
-    REQUIRE(__atomic_load_n(&receiver->done, __ATOMIC_SEQ_CST));
+    REQUIRE_EQ_INT(rig_thread_join(receiver->thread), 0); /* its receive has a timeout */
 }

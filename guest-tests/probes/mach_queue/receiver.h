@@ -17,7 +17,6 @@ struct receiver {
     struct letter letter;
     pthread_t thread;
     mach_port_t self;
-    bool done;
 };
 /* Returns when the thread waits in the kernel. A failure ends the case. */
 void receiver_start(struct receiver *receiver);
