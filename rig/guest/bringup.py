@@ -6,6 +6,7 @@ import contextlib
 import math
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,42 +104,69 @@ def boot_once(
 ) -> Guest:
     """One boot on this accelerator. Raises as `boot_guest` does."""
     spec = stored.spec
-    factor = factor_of(options, accel)
-    ensure(options.logs)
     with contextlib.ExitStack() as stack:
-        # Private to this start, and removed with it; a plain callback, because a guest that is left running keeps it.
-        directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
-        launch = replace(launch_of(stored, options, accel, directory, claim.fileno()), memory_file=memory_file)
-        machine = Machine(launch, detached=options.detached)
-        machine.start()
-        stack.callback(machine.stop, soft_seconds=2.0)
-        watch = Watch(spec.dialect)
-        try:
-            console = Console.connect(launch.console_socket, watch, input_rate=spec.console.input_rate)
-        except TransportError as fault:
-            raise machine.process.launch_error(f"QEMU gives no console: {fault.message}") from fault
-        watch.on_alarm = console.alarm
-        stack.callback(console.close)
-        guest = Guest(stored, options, machine, console, accel, reason, factor, events)
-        boot = Boot(spec.boot, machine, console, events, factor=factor, patience=_TRIAL_PATIENCE if trial else math.inf)
+        guest = attach(stack, stored, options, events, accel, reason, memory_file=memory_file)
+        patience = _TRIAL_PATIENCE if trial else math.inf
+        boot = Boot(spec.boot, guest.machine, guest.console, events, factor=guest.factor, patience=patience)
         guest.stages = boot.reached
-        try:
+        with explained(guest, boot):
             boot.begin()
             boot.follow(lambda stage: stage.name != SSH_STAGE)
             if not options.console_only:
                 reach(guest, boot)
-        except RigError as fault:
-            worse = explain(guest, boot, fault)
-            if worse is fault:
-                raise
-            raise worse from fault
-        if guest.transport is not None:
-            stack.callback(guest.transport.close)
         guest.own(stack.pop_all())
     events.emit("guest.ready", image=spec.name, seconds=round(boot.reached[-1].at, 3) if boot.reached else 0.0)
     return guest
+
+
+def attach(
+    stack: contextlib.ExitStack,
+    stored: StoredImage,
+    options: GuestOptions,
+    events: Events,
+    accel: Accel,
+    reason: str,
+    *,
+    template: Template | None = None,
+    memory_file: MemoryFile | None = None,
+) -> Guest:
+    """A machine that is held before its first instruction, or before its state is loaded, with its console watched.
+
+    `stack` ends and removes it all, the transport that the guest may get later included. Raises `LaunchError`,
+    `HostError`, `InputError`.
+    """
+    ensure(options.logs)
+    # Private to this start, and removed with it; a plain callback, because a guest that is left running keeps it.
+    directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
+    stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
+    launch = launch_of(stored, options, accel, directory, claim.fileno(), template)
+    launch = replace(launch, memory_file=memory_file, incoming=template is not None)
+    machine = Machine(launch, detached=options.detached)
+    machine.start()
+    stack.callback(machine.stop, soft_seconds=2.0)
+    watch = Watch(stored.spec.dialect)
+    try:
+        console = Console.connect(launch.console_socket, watch, input_rate=stored.spec.console.input_rate)
+    except TransportError as fault:
+        raise machine.process.launch_error(f"QEMU gives no console: {fault.message}") from fault
+    watch.on_alarm = console.alarm
+    stack.callback(console.close)
+    guest = Guest(stored, options, machine, console, accel, reason, factor_of(options, accel), events)
+    stack.callback(guest.let_go_of_transport)
+    return guest
+
+
+@contextlib.contextmanager
+def explained(guest: Guest, boot: Boot) -> Iterator[None]:
+    """What fails on the way to readiness, told as what it means."""
+    try:
+        yield
+    except RigError as fault:
+        worse = _explain(guest, boot, fault)
+        if worse is fault:
+            raise
+        raise worse from fault
 
 
 def factor_of(options: GuestOptions, accel: Accel) -> float:
@@ -238,7 +266,7 @@ def _install_key(guest: Guest, line: str) -> None:
     shell.run(f"chmod 600 {path}", deadline)
 
 
-def explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
+def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
     """What a failure during boot means: a panic or QEMU's end where there is one, else what it says of itself."""
     stage = boot.reached[-1].name if boot.reached else "power on"
     report = guest.console.watch.panic(wait=PANIC_GRACE)

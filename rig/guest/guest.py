@@ -243,10 +243,14 @@ class Guest:
         """End the guest and remove its overlay; its logs stay. Safe to call twice."""
         self._resources.close()
 
-    def leave(self) -> None:
-        """Let a detached guest run on: this side only lets go of it."""
+    def let_go_of_transport(self) -> None:
+        """Close the way in, where there is one."""
         if self.transport is not None:
             self.transport.close()
+
+    def leave(self) -> None:
+        """Let a detached guest run on: this side only lets go of it."""
+        self.let_go_of_transport()
         self.console.close()
         self.machine.leave()
         self._resources.pop_all()

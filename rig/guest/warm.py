@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,26 +16,23 @@ from pathlib import Path
 
 import paramiko
 
-from rig.console import Console, Watch
 from rig.deadline import Deadline
-from rig.errors import GuestError, HostError, LaunchError, RigError, TransportError
+from rig.errors import GuestError, HostError, LaunchError, RigError
 from rig.events import Events
 from rig.guest.accel import Verdicts, candidates, host_name
 from rig.guest.boot import Boot
-from rig.guest.bringup import boot_guest, boot_once, explain, factor_of, launch_of, machine_of, reach
+from rig.guest.bringup import attach, boot_guest, boot_once, explained, machine_of, reach
 from rig.guest.guest import Guest
 from rig.guest.keys import public_line, user_key
 from rig.guest.options import GuestOptions
 from rig.guest.templates import Templates, key_of
 from rig.image import qemuimg, space
 from rig.image.status import StoredImage
-from rig.machine import Machine
 from rig.machine.firmware import find_uefi
 from rig.machine.launch import MemoryFile
 from rig.machine.migration import StateError, copy_sparse, load_state, save_state
 from rig.machine.process import qemu_version
 from rig.machine.template import DISK, RAM, STATE, VARIABLES, DamagedTemplateError, Stage, Template, digest, write_meta
-from rig.paths import ensure, scratch_parent
 from rig.spec import Accel, Firmware, TransportKind
 
 _FORMAT = "1"
@@ -214,44 +209,28 @@ class _Warm:
 
     def restore(self, kind: _Kind, template: Template, memory_file: MemoryFile | None = None) -> Guest:
         """A guest from `template`, reached. Raises `StateError`, `LaunchError`, `GuestError`."""
-        stored, options = kind.stored, kind.options
-        spec = stored.spec
-        ensure(options.logs)
+        spec = kind.stored.spec
         with contextlib.ExitStack() as stack:
-            directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
-            stack.callback(shutil.rmtree, directory, ignore_errors=True)
-            claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
-            launch = launch_of(stored, options, kind.accel, directory, claim.fileno(), template)
-            memory = memory_file or MemoryFile(template.file(RAM))
-            machine = Machine(replace(launch, memory_file=memory, incoming=True), detached=options.detached)
-            machine.start()
-            stack.callback(machine.stop, soft_seconds=2.0)
-            watch = Watch(spec.dialect)
-            try:
-                console = Console.connect(launch.console_socket, watch, input_rate=spec.console.input_rate)
-            except TransportError as fault:
-                raise machine.process.launch_error(f"QEMU gives no console: {fault.message}") from fault
-            watch.on_alarm = console.alarm
-            stack.callback(console.close)
-            factor = factor_of(options, kind.accel)
-            guest = Guest(stored, options, machine, console, kind.accel, kind.reason, factor, self.events)
+            guest = attach(
+                stack,
+                kind.stored,
+                kind.options,
+                self.events,
+                kind.accel,
+                kind.reason,
+                template=template,
+                memory_file=memory_file or MemoryFile(template.file(RAM)),
+            )
             guest.template = template.meta.key
-            load_state(machine, template.file(STATE))
-            boot = Boot(spec.boot, machine, console, self.events, factor=factor)
+            load_state(guest.machine, template.file(STATE))
+            boot = Boot(spec.boot, guest.machine, guest.console, self.events, factor=guest.factor)
             guest.stages = boot.reached
             boot.begin()
             boot.mark(_RESTORED)
             guest.clock_is_stale = True
-            try:
-                if not options.console_only:
+            if not kind.options.console_only:
+                with explained(guest, boot):
                     reach(guest, boot, _known_key(template))
-            except RigError as fault:
-                worse = explain(guest, boot, fault)
-                if worse is fault:
-                    raise
-                raise worse from fault
-            if guest.transport is not None:
-                stack.callback(guest.transport.close)
             guest.own(stack.pop_all())
         self.events.emit("guest.ready", image=spec.name, seconds=round(boot.reached[-1].at, 3), template=guest.template)
         return guest
