@@ -26,7 +26,7 @@ _KERNEL = re.compile(r"\bxnu\b|\b(?:bsd|osfmk|libsyscall|libkern)/")
 _FAMILIES = {
     "POSIX": re.compile(r"\bPOSIX\b"),
     "xnu": _KERNEL,
-    "measured on Darwin": re.compile(r"\bmeasured on Darwin\b|\bdarwin-measured\b"),
+    "measured on Darwin": re.compile(r"\bmeasured on Darwin\b"),
     "Darwin's libraries": re.compile(r"\b(?:Libnotify|launchd|[lL]ibsystem_\w+|libSystem|migcom|dlsym\(3\))(?!\w)"),
     "Linux": re.compile(r"\bLinux\b"),
     "LTP": re.compile(r"\bLTP\b"),
