@@ -30,15 +30,14 @@ ASAN = (
 TSAN = f"die_after_fork=0:{ASAN}"
 THREADED = {
     "signals": (
-        "pthread_kill_reaches_that_thread",
         "pthread_kill_reaches_oneself",
         "process_signal_goes_to_a_thread_that_takes_it",
         "thread_inherits_the_mask",
         "sigwait_in_a_thread",
     )
 }
-"""Cases with several threads in one process. Not masks_are_each_threads_own: the thread sanitizer holds a process's
-signal back until the thread that takes it makes its next call, and there that thread waits."""
+"""Cases with several threads in one process. Not masks_are_each_threads_own and pthread_kill_reaches_that_thread: the
+thread sanitizer holds a signal back until the thread that takes it makes its next call, and there that thread waits."""
 SCALE = "3"
 
 PORTABLE = [manifest for manifest in load_manifests() if manifest.made_for(GuestOS.LINUX)]
