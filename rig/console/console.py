@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ __all__ = ["Console", "ConsoleAlarmError"]
 
 _TAIL = 1 << 16
 _CHUNK = 1 << 16
+_TAKEN_SECONDS = 30.0
 _TYPED_AT_ONCE = 8
 """Bytes; half of a 16550's receive queue."""
 
@@ -125,16 +127,30 @@ class Console:
         self._feed.forget()
 
     def send(self, text: str | bytes) -> None:
-        """Type `text`, no faster than the guest takes it in. Raises `GuestDied`."""
+        """Type `text`, no faster than the guest takes it in.
+
+        Raises `GuestDied`, or `TransportTimeout` when the guest takes nothing in.
+        """
         data = text.encode() if isinstance(text, str) else text
         step = _TYPED_AT_ONCE if self._input_rate else max(1, len(data))
         try:
             for start in range(0, len(data), step):
-                self._socket.sendall(data[start : start + step])
+                self._type(data[start : start + step])
                 if self._input_rate:
                     time.sleep(step / self._input_rate)
-        except OSError as fault:
+        # A socket that was closed on this side has no number to wait for.
+        except (OSError, ValueError) as fault:
             raise GuestDied("the console was closed: QEMU has ended") from fault
+
+    def _type(self, data: bytes) -> None:
+        """QEMU reads no further where its guest does not, so this must not wait for ever."""
+        ready = select.poll()
+        ready.register(self._socket, select.POLLOUT)
+        while data:
+            if not ready.poll(_TAKEN_SECONDS * 1000):
+                raise TransportTimeout(f"the guest took no input from its console for {_TAKEN_SECONDS:g} s")
+            with contextlib.suppress(BlockingIOError):
+                data = data[self._socket.send(data, socket.MSG_DONTWAIT) :]
 
     def close(self) -> None:
         """Leave the console; safe to call twice."""

@@ -8,7 +8,6 @@ in the middle of something.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pty
 import re
@@ -127,13 +126,12 @@ class ShellGuest:
             habits[3] &= ~termios.ECHO
             termios.tcsetattr(theirs, termios.TCSANOW, habits)
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-i"],
+            # Not by preexec_fn: what runs there after a fork in a process with threads may wait for ever.
+            ["setsid", "--ctty", "/bin/sh", "-i"],
             env={"PS1": _READY.decode(), "PS2": "> ", "PATH": os.environ["PATH"]},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         os.close(theirs)
         self._output = threading.Thread(target=self._read_shell, daemon=True)

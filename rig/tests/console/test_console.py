@@ -207,3 +207,13 @@ def test_a_console_that_was_closed_here(wire):
     with pytest.raises(GuestDied):
         wire.console.send("x")
     assert not wire.console._thread.is_alive()
+
+
+def test_a_guest_that_takes_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rig.console.console._TAKEN_SECONDS", 0.05)
+    wire = Wire()
+    try:
+        with pytest.raises(TransportTimeout, match="took no input"):
+            wire.console.send(b"x" * (1 << 24))
+    finally:
+        wire.close()
