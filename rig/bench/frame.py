@@ -46,6 +46,39 @@ class Bed:
             raise HostError(f"{self.directory / name}: {fault.strerror}") from fault
 
 
+@dataclass(frozen=True)
+class Target:
+    """What was aimed at and what came of it."""
+
+    what: str
+    limit: str
+    """In words, for example `at most 0.15 s`."""
+    measured: str
+    met: bool
+    why: str = ""
+    """Where it was missed: by how much, what the time goes into, what was tried."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one line or one group of bars: x (a number, or a name), y, and the least and greatest where known."""
+
+    name: str
+    points: tuple[tuple[float | str, float, float | None, float | None], ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One picture of a finding. Numbers as x make lines, names make bars."""
+
+    title: str
+    x: str
+    """Label of the axis."""
+    y: str
+    series: tuple[Series, ...]
+    log_y: bool = False
+
+
 @dataclass
 class Finding:
     """What a bench found: a table for people, `data` for machines (numbers and text only), notes that explain."""
@@ -54,6 +87,8 @@ class Finding:
     rows: list[tuple[str, ...]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    targets: list[Target] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def bench(
         write(place / "results.json", text)
         if json is not None:
             write(json, text)
+    show_targets(console, findings)
     console.print(f"host load at the start {host['load']}; results: {place / 'results.json'}", markup=False)
 
 
@@ -69,6 +70,20 @@ def show(console: Console, found: Finding) -> None:
     console.print(table)
     for note in found.notes:
         console.print(f"- {note}", markup=False)
+
+
+def show_targets(console: Console, findings: dict[str, Finding]) -> None:
+    """All targets of all benches in one table; why, below it, where one was missed."""
+    targets = [target for found in findings.values() for target in found.targets]
+    if not targets:
+        return
+    table = Table("target", "limit", "measured", "verdict", box=None, pad_edge=False)
+    for target in targets:
+        table.add_row(target.what, target.limit, target.measured, "met" if target.met else "missed")
+    console.print(table)
+    for target in targets:
+        if not target.met:
+            console.print(f"- {target.what}: {target.why}", markup=False)
 
 
 def _terminate(*_: Any) -> None:

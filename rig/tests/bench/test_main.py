@@ -1,19 +1,25 @@
 """The frame: names, results kept after each bench, errors in one message."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
 
 from rig.bench import main
-from rig.bench.frame import Bench, Finding, chosen
+from rig.bench.frame import Bench, Finding, Target, chosen
 from rig.errors import InputError
+
+FAST = Target("restore", "at most 1 s", "0.5 s", met=True)
+SLOW = Target("boot", "at most 1 s", "9 s", met=False, why="nine times too slow: the disk")
 
 
 def good(bed):
     bed.say("at work")
     bed.keep("raw.txt", "raw")
-    return Finding(("what", "how much"), [("thing", "1 us")], ["a note [with brackets]"], {"rounds": bed.rounds})
+    return Finding(
+        ("what", "how much"), [("thing", "1 us")], ["a note [with brackets]"], {"rounds": bed.rounds}, [FAST, SLOW]
+    )
 
 
 def bad(_bed):
@@ -48,6 +54,9 @@ def test_results_are_shown_and_kept(benches, tmp_path):
     assert {"load", "processors", "kernel"} <= set(kept["host"])
     assert copy.read_text() == (tmp_path / "out" / "results.json").read_text()
     assert (tmp_path / "out" / "good" / "raw.txt").read_text() == "raw"
+    assert [one["met"] for one in kept["benches"]["good"]["targets"]] == [True, False]
+    assert re.search(r"restore +at most 1 s +0\.5 s +met *\nboot +at most 1 s +9 s +missed *\n", answer.output)
+    assert "- boot: nine times too slow: the disk" in answer.output and "- restore:" not in answer.output
 
 
 def test_a_bench_that_breaks_takes_nothing_along(benches, tmp_path, monkeypatch, capsys):
