@@ -14,6 +14,7 @@ from rich.table import Table
 
 from rig.bench import timings
 from rig.bench.frame import Bed, Bench, Finding, chosen, host_facts, record, write
+from rig.bench.page import publish
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, RigError
 from rig.paths import state_dir
 
@@ -56,8 +57,11 @@ def bench(
         write(place / "results.json", text)
         if json is not None:
             write(json, text)
+        page = publish(place, wanted, findings, host)
     show_targets(console, findings)
-    console.print(f"host load at the start {host['load']}; results: {place / 'results.json'}", markup=False)
+    console.print(
+        f"host load at the start {host['load']}; results: {place / 'results.json'}; page: {page}", markup=False
+    )
 
 
 def show(console: Console, found: Finding) -> None:

@@ -24,10 +24,10 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 def render_page(record: RunRecord, run_dir: Path | None = None) -> str:
     """The page as text. Screenshots and registers are read from `run_dir` and embedded; absent ones are left out."""
-    style, script = _asset("style.css"), _asset("filter.js")
+    style, script = stylesheet(), _asset("filter.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     page = page_of(record, Attachments(run_dir))
-    return _engine().get_template("page.html.j2").render(page=page, style=style, script=script, script_hash=digest)
+    return _page_engine().get_template("page.html.j2").render(page=page, style=style, script=script, script_hash=digest)
 
 
 def write_page(record: RunRecord, run_dir: Path, out: Path | None = None) -> Path:
@@ -42,15 +42,25 @@ def _asset(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
-@cache
-def _engine() -> jinja2.Environment:
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+def stylesheet() -> str:
+    """What all of the rig's pages look like, light and dark."""
+    return _asset("style.css")
+
+
+def engine_of(templates: Path) -> jinja2.Environment:
+    """A template engine that escapes every value and leaves none out in silence."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _page_engine() -> jinja2.Environment:
+    engine = engine_of(_TEMPLATES)
     engine.filters["ms"] = words.milliseconds
     engine.filters["seconds"] = words.seconds
     engine.filters["size"] = words.size
