@@ -1,7 +1,8 @@
 """What a user sees of a run: a live table, a summary, and a page that stands alone."""
 
+from rig.report.changes import print_changes
 from rig.report.html import render_page, write_page
 from rig.report.live import LiveTable
 from rig.report.terminal import print_summary
 
-__all__ = ["LiveTable", "print_summary", "render_page", "write_page"]
+__all__ = ["LiveTable", "print_changes", "print_summary", "render_page", "write_page"]

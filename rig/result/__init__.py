@@ -1,6 +1,7 @@
 """What a run found: outcomes, raw samples, the circumstances that decide whether they compare, and where it is kept."""
 
 from rig.result.case import Attempt, CaseResult, FailedCheck, KeptEvidence, MetricSamples
+from rig.result.changes import Change, Changes, compare_runs
 from rig.result.context import Difference, MeasureContext, comparable
 from rig.result.host import HostRecord
 from rig.result.model import (
@@ -17,11 +18,13 @@ from rig.result.place import latest_run
 from rig.result.reading import load, rebuild
 from rig.result.rundir import RunDir
 from rig.result.schema import results_schema
-from rig.result.stats import Comparison, Summary, compare, summarize
+from rig.result.stats import Comparison, Summary, compare, least_change, summarize
 
 __all__ = [
     "Attempt",
     "CaseResult",
+    "Change",
+    "Changes",
     "Comparison",
     "Difference",
     "FailedCheck",
@@ -42,8 +45,10 @@ __all__ = [
     "Verdict",
     "comparable",
     "compare",
+    "compare_runs",
     "judge",
     "latest_run",
+    "least_change",
     "load",
     "rebuild",
     "results_schema",

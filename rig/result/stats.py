@@ -10,8 +10,13 @@ from typing import Literal
 
 import numpy as np
 
+from rig.spec import Clock
+
 P_LIMIT = 0.002
 CHANGE_LIMIT = 0.05
+"""Of the wall clock, and where no clock is known: what a busy host or another layout in memory may do by itself."""
+EXACT_CHANGE_LIMIT = 0.003
+"""Of the exact clock: about three times what the medians of equal runs differ by at most (`ci/bench repeatability`)."""
 MADS = 3.0
 Verdict = Literal["same", "slower", "faster", "too few samples"]
 
@@ -73,6 +78,11 @@ def _median_ranks(n: int) -> tuple[int, int] | None:
     below = bdtr(np.arange(n // 2 + 1), n, 0.5)
     inside = int(np.searchsorted(below, 0.025, side="right"))
     return (inside - 1, n - inside) if inside else None
+
+
+def least_change(clock: Clock) -> float:
+    """The relative change of a median below which nothing is said of timings on this clock."""
+    return EXACT_CHANGE_LIMIT if clock is Clock.EXACT else CHANGE_LIMIT
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from rig.cli.report import app
 from rig.errors import InputError
 from rig.result import Outcome, RunDir
+from rig.spec import Clock
 from rig.tests.result import make
 
 
@@ -76,3 +77,44 @@ def test_schema_is_json(place: Path) -> None:
 def test_what_is_no_run_is_an_input_error(command: str, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         called(command, str(tmp_path / "absent"))
+
+
+def timed(place: Path, level: float, clock: Clock = Clock.EXACT) -> str:
+    metric = make.metric(*([level] * 20))
+    with RunDir.create(place, image=make.IMAGE, host=make.HOST) as run:
+        run.add_guest(make.guest(clock=clock))
+        run.add_case(make.case("time", metrics=(metric,)))
+        run.add_case(make.case("time_alone", metrics=(make.metric(5.0, name=f"of_{place.name}"),)))
+    return str(run.path)
+
+
+def test_compare_names_what_became_slower(tmp_path: Path) -> None:
+    before, after = timed(tmp_path / "a", 1000.0), timed(tmp_path / "b", 1011.0)
+    result = CliRunner().invoke(app, ["compare", before, after])
+    assert result.exit_code == 1
+    assert "+1.10 %" in result.output
+    assert "1 timing compared: 1 slower" in result.output
+    assert "1 case only in the first run: pipe.time_alone" in result.output
+    assert "1 faster" in called("compare", after, before).output
+    assert "pipe.time round_trip" not in called("compare", before, before).output
+    assert "pipe.time round_trip" in called("compare", "--all", before, before).output
+
+
+def test_compare_as_json(tmp_path: Path) -> None:
+    before, after = timed(tmp_path / "a", 1000.0), timed(tmp_path / "b", 1011.0)
+    result = CliRunner().invoke(app, ["compare", "--json", before, after])
+    assert result.exit_code == 1
+    (row,) = json.loads(result.output)["timings"]
+    assert (row["case"], row["verdict"], row["before"], row["after"]) == ("pipe.time", "slower", 1000.0, 1011.0)
+    assert row["change"] == pytest.approx(0.011)
+
+
+def test_compare_refuses_other_circumstances_unless_they_are_named(tmp_path: Path) -> None:
+    before, after = timed(tmp_path / "a", 1000.0), timed(tmp_path / "b", 1600.0, Clock.WALL)
+    with pytest.raises(InputError, match="clock: exact against wall"):
+        called("compare", before, after)
+    with pytest.raises(InputError, match="--across moon: unknown"):
+        called("compare", before, after, "--across", "moon")
+    result = CliRunner().invoke(app, ["compare", before, after, "--across", "clock"])
+    assert result.exit_code == 1
+    assert "Compared all the same: clock: exact against wall" in result.output
