@@ -116,6 +116,8 @@ class Page:
     total: MatrixRow
     groups: list[TimingGroup]
     boots: list[plots.BootBar]
+    started: int
+    """Guests that became ready; of many only the slowest boots are drawn."""
     facts: list[tuple[str, str, str]]
     limits: list[tuple[str, str]]
     rows: list[Row]
@@ -152,6 +154,7 @@ def page_of(record: RunRecord, files: Attachments) -> Page:
         total=_matrix_row(total, outcomes),
         groups=_groups(timings(record)),
         boots=plots.boot_bars(record.guests),
+        started=sum(1 for guest in record.guests if guest.stages),
         facts=[(case.id, name, str(value)) for case in record.cases for name, value in case.facts.items()],
         limits=[(name, str(value)) for name, value in (facts.limits if facts else {}).items()],
         rows=[_row(case) for case in sorted(record.cases, key=lambda case: (case.mechanism, case.id))],

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rig.report.tally import Timing
-from rig.report.words import number, quantity, scale, seconds, size
+from rig.report.words import number, quantity, scale, seconds, size, start_word
 from rig.result import GuestRecord, Summary
 
 DOTS = 150
 """Most dots drawn of one metric; more samples are thinned evenly by value, the extremes kept."""
+BARS = 12
+"""Most guests whose boot is drawn."""
 STRIP_TOP, STRIP_HEIGHT = 6, 26
 SIZES_HEIGHT = 170
 _LEFT, _RIGHT = 2.0, 98.0
@@ -200,8 +202,11 @@ def _short(value: float, unit: str) -> str:
 
 
 def boot_bars(guests: Sequence[GuestRecord]) -> list[BootBar]:
-    """One bar for each guest whose boot has stages; a stage keeps its colour over all bars."""
+    """One bar for each guest whose boot has stages, of many for the slowest; a stage keeps its colour over all bars."""
     booted = [guest for guest in guests if guest.stages]
+    if len(booted) > BARS:
+        slowest = sorted(booted, key=lambda guest: guest.boot_seconds, reverse=True)[:BARS]
+        booted = [guest for guest in booted if guest in slowest]
     longest = max((guest.boot_seconds for guest in booted), default=0.0) or 1.0
     hues = {name: place % 8 for place, name in enumerate(dict.fromkeys(s.name for g in booted for s in g.stages))}
     bars = []
@@ -213,6 +218,5 @@ def boot_bars(guests: Sequence[GuestRecord]) -> list[BootBar]:
                 Segment(round(at, 2), round(width, 2), stage.name, seconds(stage.seconds), hues[stage.name])
             )
             at += width
-        word = "restored" if guest.start == "warm" else "booted"
-        bars.append(BootBar(guest.id, f"{word} in {seconds(guest.boot_seconds)}", segments))
+        bars.append(BootBar(guest.id, f"{start_word(guest)} in {seconds(guest.boot_seconds)}", segments))
     return bars

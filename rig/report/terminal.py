@@ -5,7 +5,9 @@ What matters most stands last, next to the prompt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -26,11 +28,14 @@ from rig.report.words import (
     plural,
     quantity,
     seconds,
+    start_word,
 )
-from rig.result import CaseResult, FailedCheck, KeptEvidence, RunRecord, Verdict
+from rig.result import CaseResult, FailedCheck, GuestRecord, KeptEvidence, RunRecord, Verdict
 from rig.result.text import tail
 
 CONSOLE_LINES = 12
+FEW_GUESTS = 8
+"""More are not told of one by one."""
 _HEADLINE = ("Image", "Guest", "Accelerator", "Machine", "QEMU", "Clock", "Host")
 
 
@@ -43,11 +48,7 @@ def print_summary(
     for label in _HEADLINE:
         if label in shown:
             say(console, f"{label}: {shown[label]}")
-    for guest in record.guests:
-        stages = ", ".join(f"{stage.name} {seconds(stage.seconds)}" for stage in guest.stages)
-        if stages:
-            word = "restored" if guest.start == "warm" else "booted"
-            say(console, f"Guest {guest.id}: {word} in {seconds(guest.boot_seconds)} ({stages})")
+    _guests(record.guests, console)
     _timings(record, console)
     _slowest(record, console)
     _ways(record, console)
@@ -61,6 +62,19 @@ def print_summary(
     for label, path in (("Report", report), ("Run directory", run_dir)):
         if path is not None:
             say(console, f"{label}: {path}")
+
+
+def _guests(guests: Sequence[GuestRecord], console: Console) -> None:
+    """How each of a few guests started; of many, how many did so how."""
+    started = [guest for guest in guests if guest.stages]
+    if len(started) <= FEW_GUESTS:
+        for guest in started:
+            stages = ", ".join(f"{stage.name} {seconds(stage.seconds)}" for stage in guest.stages)
+            say(console, f"Guest {guest.id}: {start_word(guest)} in {seconds(guest.boot_seconds)} ({stages})")
+        return
+    for word in dict.fromkeys(start_word(guest) for guest in started):
+        took = sorted(guest.boot_seconds for guest in started if start_word(guest) == word)
+        say(console, f"Guests: {len(took)} {word}, median {seconds(median(took))}, slowest {seconds(took[-1])}")
 
 
 def _heading(console: Console, text: str, style: str = "bold") -> None:

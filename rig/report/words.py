@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC
 
-from rig.result import CaseResult, MetricSamples, Outcome, RunRecord, Summary, Verdict
+from rig.result import CaseResult, GuestRecord, MetricSamples, Outcome, RunRecord, Summary, Verdict
 
 NONE = "-"
 """What stands where there is no value."""
@@ -30,6 +30,11 @@ VERDICT_NOTES = {
     Verdict.UNEXPECTED_PASS: "not expected to pass",
     Verdict.FLAKY: "flaky",
 }
+
+
+def start_word(guest: GuestRecord) -> str:
+    """How a guest was started."""
+    return "restored" if guest.start == "warm" else "booted"
 
 
 def number(value: float, like: float | None = None) -> str:

@@ -129,12 +129,16 @@ class CaseRunner:
             words = f"{fault.message}, before this case began"
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
         todo = [one for one in dict.fromkeys(wanted) if one not in book.answers and one not in book.lacking]
-        if self.keeper.settings.isolation is Isolation.CASE:
+        made = manifest.made_for(guest.os)
+        if self.keeper.settings.isolation is Isolation.CASE and made:
             todo = [name]
         self.keeper.events.emit("probe.started", probe=manifest.probe, cases=len(todo), guest=self.keeper.id)
         keeper = self.keeper
         book.run = ProbeRun(guest, keeper.id, manifest, todo, directory, keeper.settings.batches, keeper.release)
         book.asked = set()
+        if not made:
+            # Its cases only say that they are not of this OS: one start serves all, whichever guest comes next.
+            book.run.finish()
         return None
 
     def _push(self, guest: Guest, manifest: ProbeManifest) -> str:

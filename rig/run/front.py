@@ -30,6 +30,7 @@ from rig.report import LiveTable, print_summary, write_page
 from rig.report.console import say
 from rig.result import ImageRecord, Outcome, RunDir, RunRecord, Verdict
 from rig.run import capacity
+from rig.run.durations import Durations
 from rig.run.recorder import Recorder
 from rig.run.settings import RunSettings
 from rig.spec import ImageSpec, Isolation, TransportKind
@@ -89,13 +90,18 @@ def run_tests(request: TestRequest, console: Console) -> int:
     stored = Store().ensure(spec, tell)
     executables = build(selection.manifests, Target.for_os(spec.os), tell)
     image = ImageRecord(name=spec.name, digest=stored.digest, os=str(spec.os), release=spec.release)
+    durations = Durations(spec.name, request.settings.clock)
+    nodes = selection.nodes
+    if side_by_side(request):
+        nodes = durations.longest_first(selection.manifests, nodes)
     with RunDir.create(request.settings.run_dir, image=image, argv=sys.argv) as run:
         run.set_probes({one.probe: one.version for one in selection.manifests}, make_bundle(executables).digest)
         with LiveTable(console, {}, plain=request.plain) as table:
-            recorder = Recorder(run, table, selection.manifests, spec.os)
-            status, words = _pytest(arguments(request, selection.nodes, run), recorder)
+            recorder = Recorder(run, table, selection.manifests, spec.os, request.settings.isolation)
+            status, words = _pytest(arguments(request, nodes, run), recorder)
         interrupted = status == pytest.ExitCode.INTERRUPTED
         record = run.finish("interrupted" if interrupted else "complete")
+    durations.note(record.cases)
     _raise_if_nothing_ran(recorder, status, words)
     with contextlib.suppress(HostError):
         write_page(record, run.path)
@@ -156,6 +162,11 @@ def select(manifests: Sequence[ProbeManifest], names: Sequence[str]) -> Selectio
     return Selection(tuple(wanted), (*(str(one.path) for one in whole), *cases))
 
 
+def side_by_side(request: TestRequest) -> bool:
+    """Whether guests run side by side, each in a worker of xdist."""
+    return bool(request.workers) and request.workers != "0"
+
+
 def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[str]:
     """pytest's command line."""
     settings = request.settings
@@ -187,11 +198,12 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args.append("-x")
     if request.last_failed:
         args.append("--lf")
-    if request.workers and request.workers != "0":
+    if side_by_side(request):
         # One probe's cases stay together: it is started once, in one worker's guest. Where each case has a guest of its
         # own there is nothing to keep together.
         dist = "load" if settings.isolation is Isolation.CASE else "loadfile"
-        args += ["-n", request.workers, "--dist", dist]
+        # The order is that of the nodes, not by their number of cases.
+        args += ["-n", str(request.workers), "--dist", dist, "--no-loadscope-reorder"]
     return [*args, *request.pytest_args, *nodes]
 
 

@@ -19,6 +19,8 @@ from rig.spec import Isolation
 BOOT_TRIES = 2
 """Boots in a row that may fail before the worker gives up: one bad boot is chance, two are the image."""
 
+_OVER = "the run is over"
+
 OnGuest = Callable[[GuestRecord], None]
 
 
@@ -169,11 +171,11 @@ class GuestKeeper:
         if held.guest.lost is not None:
             how = held.guest.lost.message
         held.close()
-        self._ended(how)
+        self._ended(how, routine=how == _OVER)
 
     def close(self) -> None:
         """The run is over: end the guest, and the one that was made ready ahead. Safe to call twice."""
-        self.lose("the run is over")
+        self.lose(_OVER)
         self._pool.close()
 
     def _retire(self) -> None:
@@ -181,9 +183,9 @@ class GuestKeeper:
         held, self._held = self._held, None
         if held is not None:
             self._pool.end(held)
-            self._ended("the next one gets a guest of its own")
+            self._ended("the next one gets a guest of its own", routine=True)
 
-    def _ended(self, how: str) -> None:
-        self.events.emit("guest.ended", guest=self.id, how=how)
+    def _ended(self, how: str, *, routine: bool = False) -> None:
+        self.events.emit("guest.ended", guest=self.id, how=how, routine=routine)
         if self.record is not None:
             self._tell(self.record.model_copy(update={"ended": how}))

@@ -23,20 +23,22 @@ from rig.run.items import CaseItem
 from rig.run.plugin import REST, RIG_DATA, rest_data
 from rig.run.probe_run import case_facts
 from rig.run.tail import Tail
+from rig.run.telling import Teller
 from rig.run.worker import worker_of
-from rig.spec import GuestOS
-
-_SHOWN = {
-    "accel.chosen": "guest {guest}: accelerator {accel}: {reason}",
-    "accel.failed": "guest {guest}: accelerator {accel} does not boot it here: {reason}",
-    "listener.dropped": "a listener failed and was dropped: {fault}",
-}
+from rig.spec import GuestOS, Isolation
 
 
 class Recorder:
     """A pytest plugin object for the controlling process."""
 
-    def __init__(self, run: RunDir, table: LiveTable, manifests: Sequence[ProbeManifest], os: GuestOS) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        table: LiveTable,
+        manifests: Sequence[ProbeManifest],
+        os: GuestOS,
+        isolation: Isolation = Isolation.SUITE,
+    ) -> None:
         self.run = run
         self.table = table
         self.failed_collection: list[str] = []
@@ -51,6 +53,7 @@ class Recorder:
         self._planned: set[str] = set()
         self._ended: dict[str, CaseResult] = {}
         self._attempts: Counter[str] = Counter()
+        self._teller = Teller(table, isolation)
         self._lock = threading.RLock()
         self._tail = Tail(run.path / "workers", self._hear_worker)
 
@@ -101,27 +104,14 @@ class Recorder:
 
     def hear(self, event: Event) -> None:
         """An event of a worker, for the screen."""
-        data = event.data
-        guest = str(data.get("guest", data.get("worker", "")))
-        match event.name:
-            case "guest.boot.started":
-                self.table.guest(guest, "booting")
-            case "boot.stage":
-                self.table.guest(guest, "booting", f"{data['stage']} {data['seconds']:.1f} s")
-            case "guest.boot.ended":
-                self.table.guest(guest, "ready", f"{data['accel']}, {data['seconds']:.1f} s")
-            case "guest.boot.failed":
-                self.table.guest(guest, "failed to boot", str(data.get("fault", "")).splitlines()[0])
-            case "guest.ended":
-                self.table.guest(guest, "ended", str(data.get("how", "")))
-            case "case.wanted":
-                # A worker's events come through a file, so a case may have ended before one hears that it was wanted.
-                with self._lock:
-                    if data["case"] not in self._ended:
-                        self.run.start_case(data["case"])
-                        self.table.start_case(data["case"], data["mechanism"])
-            case name if name in _SHOWN:
-                self.table.say(_SHOWN[name].format(**{"guest": guest, **data}))
+        self._teller.hear(event)
+        if event.name == "case.wanted":
+            data = event.data
+            # A worker's events come through a file, so a case may have ended before one hears that it was wanted.
+            with self._lock:
+                if data["case"] not in self._ended:
+                    self.run.start_case(data["case"])
+                    self.table.start_case(data["case"], data["mechanism"])
 
     def _hear_worker(self, event: Event) -> None:
         self.run.listen(event)

@@ -120,3 +120,11 @@ def test_boot_bars_share_one_scale_and_their_colours() -> None:
 def test_a_boot_of_no_time_does_not_divide() -> None:
     (bar,) = plots.boot_bars([make.guest(stages=(StageTime(name="ssh", seconds=0),), start="warm")])
     assert (bar.segments[0].width, bar.total) == (0.0, "restored in 0.00 s")
+
+
+def test_of_many_guests_the_slowest_boots_are_drawn_in_their_order() -> None:
+    many = [make.guest(f"g{n}", stages=(StageTime(name="ssh", seconds=n % 17 + 1),)) for n in range(60)]
+    bars = plots.boot_bars(many)
+    assert len(bars) == plots.BARS
+    assert [bar.guest for bar in bars] == sorted((bar.guest for bar in bars), key=lambda name: int(name[1:]))
+    assert {"g16", "g33", "g50"} <= {bar.guest for bar in bars}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rig.report import print_summary
-from rig.report.terminal import CONSOLE_LINES
-from rig.result import FailedCheck, KeptEvidence, Outcome, RunRecord
+from rig.report.terminal import CONSOLE_LINES, FEW_GUESTS
+from rig.result import FailedCheck, GuestRecord, KeptEvidence, Outcome, RunRecord, StageTime
 from rig.tests.report.sample import PLACE, sample_record
 from rig.tests.report.screen import Screen
 from rig.tests.result import make
@@ -101,3 +101,16 @@ def test_a_run_cut_short_names_what_is_missing() -> None:
 
 def test_a_run_of_nothing() -> None:
     assert "no results" in printed(record(state="complete", ended=START)).text
+
+
+def test_many_guests_are_told_together() -> None:
+    def started(number: int, way: str) -> GuestRecord:
+        return make.guest(f"{way}-{number}", start=way, stages=(StageTime(name="ssh", seconds=number),))
+
+    few = [started(number, "warm") for number in range(1, FEW_GUESTS)]
+    assert "Guest warm-3: restored in 3.0 s (ssh 3.0 s)" in printed(record(guests=tuple(few))).text
+    many = (*few, started(12, "cold"), started(14, "cold"), make.guest("never"))
+    text = printed(record(guests=many)).text
+    assert "Guest warm-3" not in text
+    assert "Guests: 7 restored, median 4.0 s, slowest 7.0 s" in text
+    assert "Guests: 2 booted, median 13.0 s, slowest 14.0 s" in text

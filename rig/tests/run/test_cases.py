@@ -17,6 +17,7 @@ from rig.result import GuestRecord, Outcome
 from rig.run.cases import CaseAnswer, CaseRunner
 from rig.run.guests import GuestKeeper
 from rig.run.settings import RunSettings
+from rig.spec import Isolation
 from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, World, installed, write_manifest
 
 NAMES = ["a", "b", "c", "d"]
@@ -57,11 +58,18 @@ class Bench:
         return {name: self.runner.run(manifest, name, order[at:]) for at, name in enumerate(order)}
 
 
-def make(world: World, place: Path, names: Sequence[str] = NAMES) -> Bench:
-    manifest = write_manifest(place, names)
+def make(
+    world: World,
+    place: Path,
+    names: Sequence[str] = NAMES,
+    *,
+    isolation: Isolation = Isolation.SUITE,
+    **changes: Any,
+) -> Bench:
+    manifest = write_manifest(place, names, **changes)
     records: list[GuestRecord] = []
     stored: Any = STORED
-    keeper = GuestKeeper(stored, RunSettings(), place / "logs", on_guest=records.append)
+    keeper = GuestKeeper(stored, RunSettings(isolation=isolation), place / "logs", on_guest=records.append)
     other = place / "other" / "other.c"
     runner = CaseRunner(keeper, {"sample": manifest.source_paths[0], "other": other})
     return Bench(world, manifest, place, runner, keeper, records)
@@ -80,6 +88,25 @@ def bench(world: World, tmp_path: Path) -> Bench:
 
 def outcomes(answers: dict[str, CaseAnswer]) -> dict[str, Outcome]:
     return {name: answer.result.outcome for name, answer in answers.items()}
+
+
+def test_each_case_in_a_guest_of_its_own(world: World, tmp_path: Path) -> None:
+    bench = make(world, tmp_path, isolation=Isolation.CASE)
+    assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS)
+    assert bench.world.starts == [("sample", [name]) for name in NAMES]
+    assert bench.world.booted == len(NAMES)
+
+
+def test_cases_that_are_not_of_this_os_share_a_start(world: World, tmp_path: Path) -> None:
+    no_mach = {"expect": {"linux": "unsupported", "darwin": "pass"}, "reason": "no Mach"}
+    only = {"os": "darwin", "reason": "no Mach"}
+    bench = make(world, tmp_path, isolation=Isolation.CASE, only=only, **dict.fromkeys(NAMES, no_mach))
+    world.behaviours |= dict.fromkeys(NAMES, "unsupported")
+    bench.runner.run(bench.manifest, "b", ["b", "c", "d"])
+    # The next asker's guest is another: what was told before needs none.
+    bench.keeper.lose("gone")
+    assert outcomes(bench.all(["c", "d", "a"])) == dict.fromkeys(["c", "d", "a"], Outcome.UNSUPPORTED)
+    assert bench.world.starts == [("sample", ["b", "c", "d"]), ("sample", ["a"])]
 
 
 def test_all_well_is_one_start_in_one_guest(bench: Bench) -> None:

@@ -17,6 +17,8 @@ from rig.run.settings import RunSettings
 from rig.spec import Isolation
 from rig.tests.run.fakes import EVIDENCE, STORED, World, hello, installed
 
+# Guests of this user that really run have claims on the host.
+pytestmark = pytest.mark.usefixtures("home")
 DEATH = PanicError("the guest's kernel panicked: test", evidence=EVIDENCE)
 
 
