@@ -12,13 +12,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rig.bench import timings
+from rig.bench import guests, isolation, memory, overhead, startup, timings
 from rig.bench.frame import Bed, Bench, Finding, chosen, host_facts, record, write
 from rig.bench.page import publish
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, RigError
 from rig.paths import state_dir
 
 BENCHES = (
+    Bench("startup", "a cold boot and a restore, until they are of use, and where a restore's time goes", startup.run),
+    Bench("isolation", "wall time a case with one guest for all, for each probe, for each case", isolation.run),
+    Bench("overhead", "a whole suite by the rig against the same probes in a plain ssh loop", overhead.run),
+    Bench("guests", "cases a minute against the number of guests side by side", guests.run),
+    Bench("memory", "private memory of 1, 4 and 8 restored guests side by side", memory.run),
     Bench("timings", "our timings against independent tools, in one boot of the reference guest", timings.run),
     Bench("timings-exact", "the same on a clock of executed instructions: no busy host shows", timings.run_exact),
 )

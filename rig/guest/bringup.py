@@ -143,7 +143,9 @@ def attach(
     launch = launch_of(stored, options, accel, directory, claim.fileno(), template)
     launch = replace(launch, memory_file=memory_file, incoming=template is not None)
     machine = Machine(launch, detached=options.detached)
+    events.emit("machine.prepared", disk=str(launch.disk))
     machine.start()
+    events.emit("machine.started", pid=machine.process.pid)
     stack.callback(machine.stop, soft_seconds=2.0)
     watch = Watch(stored.spec.dialect)
     try:

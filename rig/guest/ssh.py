@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import paramiko
@@ -52,6 +53,11 @@ class SshTransport:
     def key(self) -> Path:
         """The private key's file."""
         return self._link.key
+
+    @property
+    def phases(self) -> Mapping[str, float]:
+        """Seconds that the parts of making the present connection took: `banner`, `keys`, `login`."""
+        return self._link.phases
 
     @property
     def host_key(self) -> paramiko.PKey | None:

@@ -59,6 +59,8 @@ class SshLink:
     def __init__(self, host: str, port: int, user: str, key: Path) -> None:
         self.host, self.port, self.user, self.key = host, port, user, key
         self.host_key: paramiko.PKey | None = None
+        self.phases: dict[str, float] = {}
+        """Seconds that the parts of the last connection's making took: until the banner, keys agreed, logged in."""
         self._transport: paramiko.Transport | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -122,7 +124,9 @@ class SshLink:
         last = "no answer"
         while True:
             self._give_up_if(deadline, lost, last)
+            begun = time.monotonic()
             stream = self._banner(deadline, lost)
+            self.phases = {"banner": time.monotonic() - begun}
             if stream is None:
                 continue
             try:
@@ -159,10 +163,12 @@ class SshLink:
         return None
 
     def _log_in(self, stream: socket.socket, private: paramiko.PKey, deadline: Deadline) -> None:
+        begun = time.monotonic()
         transport = self._transport = SignalTransport(stream)
         try:
             transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _span(deadline)
             transport.start_client(timeout=_span(deadline))
+            agreed = time.monotonic()
             found = transport.get_remote_server_key()
             if self.host_key is not None and found != self.host_key:
                 raise AuthError(
@@ -173,6 +179,7 @@ class SshLink:
             self._authenticate(transport, private, deadline)
             # Only now: a server that was not let in must not be what later ones are held against.
             self.host_key = found
+            self.phases |= {"keys": agreed - begun, "login": time.monotonic() - agreed}
             transport.set_keepalive(KEEPALIVE_SECONDS)
         except BaseException:
             transport.close()

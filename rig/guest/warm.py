@@ -223,6 +223,7 @@ class _Warm:
             )
             guest.template = template.meta.key
             load_state(guest.machine, template.file(STATE))
+            self.events.emit("machine.loaded", template=guest.template)
             boot = Boot(spec.boot, guest.machine, guest.console, self.events, factor=guest.factor)
             guest.stages = boot.reached
             boot.begin()
