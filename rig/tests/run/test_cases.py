@@ -99,8 +99,8 @@ def test_each_case_in_a_guest_of_its_own(world: World, tmp_path: Path) -> None:
 
 def test_cases_that_are_not_of_this_os_share_a_start(world: World, tmp_path: Path) -> None:
     no_mach = {"expect": {"linux": "unsupported", "darwin": "pass"}, "reason": "no Mach"}
-    only = {"os": "darwin", "reason": "no Mach"}
-    bench = make(world, tmp_path, isolation=Isolation.CASE, only=only, **dict.fromkeys(NAMES, no_mach))
+    changes: dict[str, Any] = {"only": {"os": "darwin", "reason": "no Mach"}} | dict.fromkeys(NAMES, no_mach)
+    bench = make(world, tmp_path, isolation=Isolation.CASE, **changes)
     world.behaviours |= dict.fromkeys(NAMES, "unsupported")
     bench.runner.run(bench.manifest, "b", ["b", "c", "d"])
     # The next asker's guest is another: what was told before needs none.
