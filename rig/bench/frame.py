@@ -98,15 +98,20 @@ class Bench:
     name: str
     summary: str
     run: Callable[[Bed], Finding]
+    by_name_only: bool = False
+    """Too long to be part of a call that names none."""
 
 
 def chosen(benches: tuple[Bench, ...], names: list[str]) -> tuple[Bench, ...]:
-    """Those with these names, in their own order; all for no names. Raises `InputError` for an unknown one."""
+    """Those with these names, in their own order; for no names all but the long ones.
+
+    Raises `InputError` for an unknown one.
+    """
     known = [bench.name for bench in benches]
     for name in names:
         if name not in known:
             raise InputError(f"there is no bench {name!r}", hint=f"There are: {', '.join(known)}.")
-    return tuple(bench for bench in benches if not names or bench.name in names)
+    return tuple(one for one in benches if (one.name in names if names else not one.by_name_only))
 
 
 def host_facts() -> dict[str, Any]:

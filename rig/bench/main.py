@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rig.bench import guests, isolation, memory, overhead, startup, timings
+from rig.bench import guests, isolation, memory, overhead, repeat, startup, timings
 from rig.bench.frame import Bed, Bench, Finding, chosen, host_facts, record, write
 from rig.bench.page import publish
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, RigError
@@ -26,6 +26,8 @@ BENCHES = (
     Bench("memory", "private memory of 1, 4 and 8 restored guests side by side", memory.run),
     Bench("timings", "our timings against independent tools, in one boot of the reference guest", timings.run),
     Bench("timings-exact", "the same on a clock of executed instructions: no busy host shows", timings.run_exact),
+    Bench("repeatability", "what equal runs differ by on each clock, and the smallest slow-down found", repeat.run),
+    Bench("repeatability-all", "the same of every timing: half an hour", repeat.run_all, by_name_only=True),
 )
 _WIDE = 160
 """Columns of output that is no terminal: a table in a log is not to be cut."""
@@ -46,8 +48,8 @@ def bench(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     wanted = chosen(BENCHES, names or [])
     if list_them:
-        for one in wanted:
-            console.print(f"{one.name}: {one.summary}", markup=False)
+        for one in chosen(BENCHES, names or [bench.name for bench in BENCHES]):
+            console.print(f"{one.name}: {one.summary}{' (by name only)' * one.by_name_only}", markup=False)
         return
     place = directory or state_dir() / "bench" / time.strftime("%Y%m%d-%H%M%S")
     host = host_facts()
