@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.probe.manifest import ProbeManifest
-from rig.spec import ImageSpec, MachineSpec, SuiteSpec
+from rig.spec import ImageSpec, MachineSpec, QuarantineSpec, SuiteSpec
 from rig.spec.base import Spec
 
 
@@ -19,6 +19,7 @@ class Kind(StrEnum):
     IMAGE = "image"
     MACHINE = "machine"
     SUITE = "suite"
+    QUARANTINE = "quarantine"
     MANIFEST = "manifest"
     RESULTS = "results"
 
@@ -27,6 +28,7 @@ _MODELS: dict[Kind, type[Spec]] = {
     Kind.IMAGE: ImageSpec,
     Kind.MACHINE: MachineSpec,
     Kind.SUITE: SuiteSpec,
+    Kind.QUARANTINE: QuarantineSpec,
     Kind.MANIFEST: ProbeManifest,
 }
 

@@ -39,6 +39,9 @@ def test(
     retries: Annotated[
         int | None, typer.Option(min=0, max=100, help="Run a case that failed again, N times, each in a fresh guest.")
     ] = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="A YAML file of cases that fail for a known reason, until a day.")
+    ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Boot every guest; use no warm template.")] = False,
     probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
@@ -58,6 +61,7 @@ def test(
         memory=memory,
         isolation=isolation or wanted.isolation,
         cold=cold,
+        quarantine=quarantine or _beside(suite, wanted.quarantine),
         retries=wanted.retries if retries is None else retries,
         run_dir=run_dir,
     )
@@ -73,3 +77,8 @@ def test(
         probes=probes,
     )
     raise typer.Exit(run_tests(request, Console()))
+
+
+def _beside(suite: Path | None, name: str | None) -> Path | None:
+    """A file that a suite names, relative to the suite's own."""
+    return suite.parent / name if suite is not None and name is not None else None

@@ -7,7 +7,8 @@ import os
 from rich.console import Console
 from rich.text import Text
 
-from rig.result import CaseResult, Outcome, Verdict
+from rig.report.words import VERDICT_NOTES
+from rig.result import CaseResult, Outcome
 from rig.result.text import clean
 
 STYLES = {
@@ -63,6 +64,6 @@ def say(console: Console, text: str = "", style: str = "", *, indent: int = 0) -
 
 def style_of(case: CaseResult) -> str:
     """The colour of a case's outcome; what was expected is never red."""
-    if case.verdict in {Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS, Verdict.FLAKY}:
+    if case.verdict in VERDICT_NOTES:
         return "yellow"
     return STYLES[case.outcome]

@@ -10,6 +10,7 @@ from rig.report.attachments import Attachments
 from rig.report.tally import Tally, Timing, by_mechanism, timings
 from rig.report.words import (
     OUTCOME_WORDS,
+    VERDICT_NOTES,
     circumstances,
     conclusion,
     counts_line,
@@ -19,6 +20,7 @@ from rig.report.words import (
     number,
     outcome_note,
     quantity,
+    safe_link,
     seconds,
     size,
 )
@@ -36,6 +38,8 @@ class Row:
     tone: str
     """CSS class of its badge."""
     note: str
+    link: str
+    """Of its quarantine's issue, where a page may link to it."""
     words: str
     """What the filter searches."""
     timings: list[str]
@@ -109,6 +113,8 @@ class Page:
     absent: list[Row]
     surprising: list[Row]
     flaky: list[Row]
+    quarantined: list[Row]
+    unneeded: list[Row]
     known: list[Row]
     skipped: list[Row]
     outcomes: list[Outcome]
@@ -147,6 +153,8 @@ def page_of(record: RunRecord, files: Attachments) -> Page:
         + [row for row in rows(Verdict.EXPECTED) if row.case.outcome is not Outcome.PASS],
         surprising=rows(Verdict.UNEXPECTED_PASS),
         flaky=rows(Verdict.FLAKY),
+        quarantined=rows(Verdict.QUARANTINED),
+        unneeded=rows(Verdict.UNNEEDED_QUARANTINE),
         known=rows(Verdict.KNOWN_FAILURE),
         skipped=rows(Verdict.SKIPPED),
         outcomes=outcomes,
@@ -170,15 +178,14 @@ def _subtitle(record: RunRecord) -> str:
 
 
 def _row(case: CaseResult) -> Row:
-    tone = str(case.outcome)
-    if case.verdict in {Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS, Verdict.FLAKY}:
-        tone = "odd"
+    tone = "odd" if case.verdict in VERDICT_NOTES else str(case.outcome)
     said = (case.id, case.mechanism, case.what, case.reason, case.via or "", case.guest or "", case.kind)
     return Row(
         case=case,
         tone=tone,
         note=outcome_note(case),
-        words=" ".join(said).lower(),
+        link=safe_link(case.quarantine.issue) if case.quarantine else "",
+        words=" ".join((*said, case.quarantine_words)).lower(),
         timings=[f"{metric_label(one.metric)}: {median_mad(one.summary, one.metric.unit)}" for one in _of(case)],
     )
 

@@ -56,6 +56,8 @@ def print_summary(
     _listed(record, console, "Passed, not expected to", Verdict.UNEXPECTED_PASS)
     _listed(record, console, "Flaky: as expected only when run again", Verdict.FLAKY)
     _listed(record, console, "Known failures", Verdict.KNOWN_FAILURE)
+    _listed(record, console, "Quarantined failures", Verdict.QUARANTINED)
+    _listed(record, console, "Quarantined without need: an error", Verdict.UNNEEDED_QUARANTINE)
     _failures(record, console)
     _rest(record, console)
     _counts(record, console)
@@ -136,6 +138,7 @@ def _listed(record: RunRecord, console: Console, heading: str, verdict: Verdict)
     for case in cases:
         why, via = case.reason or case.expected_reason, via_note(case)
         say(console, f"{case.id}{f' ({via})' if via else ''}{f': {why}' if why else ''}", style_of(case), indent=2)
+        _quarantine(case, console)
 
 
 def _failures(record: RunRecord, console: Console) -> None:
@@ -159,11 +162,18 @@ def _failure(case: CaseResult, console: Console) -> None:
         say(console, f"source: {case.source}", "dim", indent=2)
     if case.reason:
         say(console, f"reason: {case.reason}", indent=2)
+    _quarantine(case, console)
     for check in case.failed:
         say(console, _check(check), indent=2)
     if case.evidence:
         _evidence(case.evidence, console)
     console.print()
+
+
+def _quarantine(case: CaseResult, console: Console) -> None:
+    if case.quarantine is not None:
+        say(console, case.quarantine_words, indent=4)
+        say(console, case.quarantine.issue, indent=4)
 
 
 def _check(check: FailedCheck) -> str:

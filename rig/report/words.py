@@ -29,7 +29,10 @@ VERDICT_NOTES = {
     Verdict.KNOWN_FAILURE: "known",
     Verdict.UNEXPECTED_PASS: "not expected to pass",
     Verdict.FLAKY: "flaky",
+    Verdict.QUARANTINED: "quarantined",
+    Verdict.UNNEEDED_QUARANTINE: "quarantined without need",
 }
+"""What must stand beside an outcome so that it is not misread. Such a case is shown in neither green nor red."""
 
 
 def start_word(guest: GuestRecord) -> str:
@@ -126,6 +129,11 @@ def outcome_note(case: CaseResult) -> str:
     return "; ".join(notes)
 
 
+def safe_link(address: str) -> str:
+    """An address that a page may link to; nothing for one that is no http or https."""
+    return address if address.lower().startswith(("http://", "https://")) else ""
+
+
 def counts_line(record: RunRecord) -> list[tuple[Outcome, str]]:
     """`12 passed`, `1 failed`, ... for the outcomes that occurred, best first."""
     counts = record.counts
@@ -134,8 +142,8 @@ def counts_line(record: RunRecord) -> list[tuple[Outcome, str]]:
 
 def conclusion(record: RunRecord) -> str:
     """The run in one sentence; `RunRecord.is_red` says whether it is bad news."""
-    if red := record.with_verdict(Verdict.UNEXPECTED):
-        return f"{plural(len(red), 'case')} not as expected"
+    if red := _red_words(record):
+        return red
     if record.state == "interrupted":
         return "Interrupted: not all was run"
     if record.state == "running":
@@ -144,13 +152,27 @@ def conclusion(record: RunRecord) -> str:
         return "No case was run"
     if record.missing:
         return f"{plural(len(record.missing), 'case')} never ran"
-    if flaky := len(record.with_verdict(Verdict.FLAKY)):
-        words = f"No failures; {plural(flaky, 'case')} flaky"
+    odd = [
+        f"{plural(count, 'case')} {word}"
+        for verdict, word in ((Verdict.FLAKY, "flaky"), (Verdict.QUARANTINED, "quarantined"))
+        if (count := len(record.with_verdict(verdict)))
+    ]
+    if odd:
+        words = f"No {'new ' if record.with_verdict(Verdict.QUARANTINED) else ''}failures; {', '.join(odd)}"
     elif record.with_verdict(Verdict.UNSUPPORTED):
         words = "No failures; some forms are absent"
     else:
         words = "All as expected"
     return words
+
+
+def _red_words(record: RunRecord) -> str:
+    """What makes the run red by its cases' verdicts; nothing where that is none."""
+    failed, unneeded = (len(record.with_verdict(one)) for one in (Verdict.UNEXPECTED, Verdict.UNNEEDED_QUARANTINE))
+    told = [f"{plural(failed, 'case')} not as expected"] if failed else []
+    if unneeded:
+        told.append(f"{plural(unneeded, 'case')} quarantined without need: take the entry out")
+    return "; ".join(told)
 
 
 def circumstances(record: RunRecord) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from rig.result.model import (
 )
 from rig.result.outcome import Outcome, Verdict, judge, worst
 from rig.result.place import latest_run
+from rig.result.quarantine import QuarantineRecord
 from rig.result.reading import load, rebuild
 from rig.result.rundir import RunDir
 from rig.result.schema import results_schema
@@ -37,6 +38,7 @@ __all__ = [
     "MeasureContext",
     "MetricSamples",
     "Outcome",
+    "QuarantineRecord",
     "RubbishRecord",
     "RunDir",
     "RunRecord",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, computed_field, model_validator
 
 from rig.result.base import Record
 from rig.result.outcome import Outcome, Verdict, judge
+from rig.result.quarantine import QuarantineRecord
 from rig.result.text import Text
 
 Kind = Literal["functional", "timing", "fact"]
@@ -116,14 +117,44 @@ class CaseResult(Record):
     earlier: tuple[Attempt, ...] = ()
     """The attempts before this one, oldest first."""
     evidence: KeptEvidence | None = None
+    quarantine: QuarantineRecord | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _verdict_follows(cls, data: Any) -> Any:
+        """`verdict` is written for other readers; here it follows from the rest."""
+        if isinstance(data, dict) and "verdict" in data:
+            return {key: value for key, value in data.items() if key != "verdict"}
+        return data
+
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> Verdict:
-        """The outcome beside the expectation, and beside earlier attempts."""
+        """The outcome beside the expectation, beside earlier attempts, and beside the quarantine."""
         last = judge(self.outcome, self.expected)
-        if not last.is_red and any(judge(attempt.outcome, self.expected).is_red for attempt in self.earlier):
+        every = (*(attempt.outcome for attempt in self.earlier), self.outcome)
+        missed = {outcome for outcome in every if self._misses(outcome)}
+        if missed and not last.is_red:
             return Verdict.FLAKY
-        return last
+        if self.quarantine is None:
+            return last
+        if missed:
+            return Verdict.QUARANTINED if missed <= set(self.quarantine.outcomes) else last
+        as_expected = {Verdict.EXPECTED, Verdict.KNOWN_FAILURE, Verdict.UNEXPECTED_PASS}
+        return Verdict.UNNEEDED_QUARANTINE if last in as_expected else last
+
+    @property
+    def quarantine_words(self) -> str:
+        """What the quarantine has to do with it, in a sentence; nothing for most."""
+        return "" if self.quarantine is None else self.quarantine.words(self.verdict)
+
+    def _misses(self, outcome: Outcome) -> bool:
+        return judge(outcome, self.expected).is_red
+
+    @property
+    def missed(self) -> bool:
+        """Whether this attempt by itself is a fault, quarantined or not."""
+        return self._misses(self.outcome)
 
     @property
     def flaky(self) -> bool:

@@ -75,17 +75,21 @@ class Verdict(StrEnum):
     """The guest lacks what was expected to work. Reported with its reason; no fault of rig or probe, so not red."""
     FLAKY = "flaky"
     """As expected at last, after an attempt that was not. Never taken for a pass; reported, not red."""
+    QUARANTINED = "quarantined"
+    """Failed as an entry of the quarantine covers it. Never taken for a pass; reported with its issue, not red."""
     SKIPPED = "skipped"
     """Not tried."""
     UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105
     """Works where the manifest says that it cannot or does not: the guest gained something. Reported, not red."""
+    UNNEEDED_QUARANTINE = "quarantine-unneeded"
+    """As expected, but quarantined: the entry would hide the next failure. Red, until it is taken out."""
     UNEXPECTED = "unexpected"
-    """A fault. This alone makes a run red."""
+    """A fault. Red."""
 
     @property
     def is_red(self) -> bool:
         """Whether it makes the run fail."""
-        return self is Verdict.UNEXPECTED
+        return self in {Verdict.UNEXPECTED, Verdict.UNNEEDED_QUARANTINE}
 
 
 def judge(outcome: Outcome, expected: Outcome) -> Verdict:

@@ -28,12 +28,13 @@ from rig.probe.sources import check_named
 from rig.probe.toolchain import Target, build
 from rig.report import LiveTable, print_summary, write_page
 from rig.report.console import say
-from rig.result import ImageRecord, Outcome, RunDir, RunRecord, Verdict
+from rig.result import ImageRecord, Outcome, RunDir, RunRecord
 from rig.run import capacity
 from rig.run.durations import Durations
+from rig.run.quarantine import check_quarantine
 from rig.run.recorder import Recorder
 from rig.run.settings import RunSettings
-from rig.spec import ImageSpec, Isolation, TransportKind
+from rig.spec import ImageSpec, Isolation, TransportKind, load_quarantine
 
 EXIT_RED = 1
 
@@ -75,11 +76,16 @@ def run_tests(request: TestRequest, console: Console) -> int:
     Raises `InputError`, `ImageError`, `ToolchainError`, `HostError` before anything is started, and the reason where
     nothing could be run.
     """
-    selection = select(load_manifests(request.probes), request.select)
+    manifests = load_manifests(request.probes)
+    selection = select(manifests, request.select)
     for manifest in selection.manifests:
         check_named(manifest)
     spec = Catalogue.load().get(request.settings.image)
     _check_way_in(spec)
+    if request.settings.quarantine is not None:
+        check_quarantine(
+            load_quarantine(request.settings.quarantine), manifests, {*Catalogue.load().names(), spec.name}
+        )
 
     def tell(words: str) -> None:
         say(console, words)
@@ -139,7 +145,7 @@ def exit_code(record: RunRecord, *, interrupted: bool, broken: Collection[str] =
     """
     if interrupted:
         return EXIT_INTERRUPTED
-    red = record.with_verdict(Verdict.UNEXPECTED)
+    red = [case for case in record.cases if case.verdict.is_red]
     if red and all(case.outcome is Outcome.ERROR or case.id in broken for case in red):
         return EXIT_INPUT
     return EXIT_RED if record.is_red else 0
@@ -188,6 +194,8 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args += ["--rig-isolation", str(settings.isolation)]
     if settings.retries:
         args += ["--rig-retries", str(settings.retries)]
+    if settings.quarantine is not None:
+        args += ["--rig-quarantine", str(settings.quarantine.absolute())]
     if settings.cold:
         args.append("--rig-cold")
     if request.keyword:

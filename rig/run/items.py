@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rig.errors import RigError
 from rig.probe.manifest import ProbeManifest, load_manifest
 from rig.result import CaseResult, Outcome, Verdict
 from rig.run.cases import CaseAnswer
+from rig.run.quarantine import entry_for
 from rig.run.worker import worker_of
 
 QEMU_MARK = "qemu"
@@ -97,29 +100,34 @@ class CaseItem(pytest.Item):
         while self._again(self.answer) and len(self.earlier) < worker.settings.retries:
             self.earlier.append(self.answer)
             self.answer = worker.run_alone(self.manifest, self.case)
+        entry = entry_for(worker.quarantine, self.case_id, worker.stored.spec.name)
+        for one in (*self.earlier, self.answer):
+            one.result = one.result.model_copy(update={"quarantine": entry})
         if worker.gave_up is not None:
             # Each further case would only say so again.
             self.session.shouldstop = f"no guest became ready: {worker.gave_up.message}"
-        result = self.answer.result
-        if self.earlier and not result.verdict.is_red:
-            tried = ", then ".join(f"{one.result.outcome}" for one in self.earlier)
-            pytest.xfail(f"flaky: first {tried}: {self.earlier[0].result.reason}")
+        result = reduce(lambda before, one: one.after(before), [one.result for one in (*self.earlier, self.answer)])
         match result.verdict:
+            case Verdict.FLAKY:
+                tried = ", then ".join(f"{one.outcome}" for one in result.earlier)
+                pytest.xfail(f"flaky: first {tried}: {result.earlier[0].reason}")
+            case Verdict.QUARANTINED:
+                pytest.xfail(f"{quarantine_line(result)}: {result.outcome}: {result.reason}")
             case Verdict.EXPECTED if result.outcome.as_pytest == "passed":
                 return
             case Verdict.UNEXPECTED_PASS:
                 return
             case Verdict.KNOWN_FAILURE:
                 pytest.xfail(result.expected_reason or result.reason)
-            case Verdict.UNEXPECTED:
-                raise CaseError(self.answer)
+            case verdict if verdict.is_red:
+                raise CaseError(replace(self.answer, result=result))
             case _:
                 pytest.skip(f"{result.outcome}: {result.reason or result.expected_reason}")
 
     @staticmethod
     def _again(answer: CaseAnswer) -> bool:
         """Whether another attempt may end otherwise: an error of the rig, or of a probe that never begins, will not."""
-        return answer.result.verdict.is_red and answer.result.outcome is not Outcome.ERROR
+        return answer.result.missed and answer.result.outcome is not Outcome.ERROR
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | Any:
         """A case's failure as its checks tell it, not as a Python traceback."""
@@ -138,12 +146,19 @@ def failure_lines(answer: CaseAnswer) -> list[str]:
     """What went wrong, for a terminal."""
     result: CaseResult = answer.result
     lines = [f"{result.id}: {result.outcome} (expected {result.expected}): {result.reason}".rstrip(": ")]
+    if result.quarantine is not None:
+        lines.append(f"  {quarantine_line(result)}")
     lines += [f"  {check.at}: {check.what}: got {check.got}, want {check.want}" for check in result.failed]
     lines.append(f"  the contract: {result.what} [{result.source}]")
     if answer.evidence is not None and answer.evidence.console:
         lines.append("  the console's last lines:")
         lines += [f"    | {line}" for line in answer.evidence.console.splitlines()[-_CONSOLE_LINES:]]
     return lines
+
+
+def quarantine_line(result: CaseResult) -> str:
+    """What the quarantine has to do with a case, with its link."""
+    return f"{result.quarantine_words} ({result.quarantine.issue})" if result.quarantine else ""
 
 
 def mark_name(mechanism: str) -> str:

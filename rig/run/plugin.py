@@ -21,6 +21,7 @@ from rig.machine import Network
 from rig.probe.manifest import CaseKind
 from rig.run.cases import CaseAnswer
 from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
+from rig.run.quarantine import check_days
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import Worker, make_worker, worker_of
 from rig.spec import Accel, Clock, Isolation
@@ -44,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--rig-isolation", default="suite", choices=[str(one) for one in Isolation], help="which cases share a guest"
     )
     group.addoption("--rig-retries", type=int, default=0, metavar="N", help="run a case that failed again, N times")
+    group.addoption("--rig-quarantine", type=Path, metavar="FILE", help="cases that fail for a known reason")
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
     group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
     group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="where guests' logs go (`rig test` records a run)")
@@ -62,6 +64,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         isolation=Isolation(option.rig_isolation),
         cold=option.rig_cold,
         retries=option.rig_retries,
+        quarantine=option.rig_quarantine,
         network=Network.OPEN if option.rig_net else Network.CLOSED,
         run_dir=option.rig_run_dir,
     )
@@ -77,7 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Make the worker. It does nothing until a guest is asked for: most sessions never do."""
     config = session.config
-    make_worker(config, settings_of(config), getattr(config, "workerinput", None))
+    worker_input = getattr(config, "workerinput", None)
+    worker = make_worker(config, settings_of(config), worker_input)
+    try:
+        if worker_input is None:
+            check_days(worker.quarantine)
+    except RigError as fault:
+        raise pytest.UsageError(str(fault)) from fault
 
 
 @pytest.hookimpl(tryfirst=True)

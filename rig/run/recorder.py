@@ -145,10 +145,11 @@ class Recorder:
             kept = self.run.keep_evidence(name, _evidence(evidence))
             case = case.model_copy(update={"evidence": kept})
         with self._lock:
-            self._ended[case.id] = case
+            before = self._ended.get(case.id)
+            self._ended[case.id] = case if before is None else case.after(before)
             self._attempts[case.id] += 1
             self.run.add_case(case)
-            self.table.end_case(case)
+            self.table.end_case(self._ended[case.id])
 
     def _add_findings(self, data: dict[str, Any]) -> None:
         for leak in data["leaks"]:

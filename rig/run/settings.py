@@ -28,5 +28,7 @@ class RunSettings:
     """Every guest is booted, even where a warm template could be restored."""
     retries: int = 0
     """How often a case that is not as expected is run again, each time in a guest of its own."""
+    quarantine: Path | None = None
+    """A file of cases whose failures are known."""
     run_dir: Path | None = None
     """Where logs and results go; None: no record is kept beside pytest's own."""

@@ -27,7 +27,7 @@ from rig.run.guests import GuestKeeper
 from rig.run.making import Outfit
 from rig.run.probe_run import case_facts
 from rig.run.settings import RunSettings
-from rig.spec import Isolation
+from rig.spec import Isolation, PlacedEntry, load_quarantine
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Worker:
         """The image, fetched or built when absent."""
         spec = Catalogue.load().get(self.settings.image)
         return Store(events=self.events).ensure(spec, self.say)
+
+    @cached_property
+    def quarantine(self) -> tuple[PlacedEntry, ...]:
+        """What the quarantine file says. Raises `SpecError`."""
+        return load_quarantine(self.settings.quarantine) if self.settings.quarantine is not None else ()
 
     @cached_property
     def keeper(self) -> GuestKeeper:

@@ -18,6 +18,7 @@ from rig.spec.image import (
 )
 from rig.spec.loader import load_spec, parse_spec
 from rig.spec.machine import Accel, Clock, Firmware, MachineSpec
+from rig.spec.quarantine import PlacedEntry, QuarantineEntry, QuarantineSpec, load_quarantine
 from rig.spec.suite import Isolation, SuiteSpec
 
 __all__ = [
@@ -34,10 +35,14 @@ __all__ = [
     "Isolation",
     "LoginSpec",
     "MachineSpec",
+    "PlacedEntry",
+    "QuarantineEntry",
+    "QuarantineSpec",
     "SourceKind",
     "SourceSpec",
     "SuiteSpec",
     "TransportKind",
+    "load_quarantine",
     "load_spec",
     "parse_spec",
 ]

@@ -67,6 +67,16 @@ def test_a_suite_gives_settings_and_options_win(rig: Rig, asked: list[TestReques
     assert (second.settings.batches, second.settings.image, second.settings.clock) == (9, "reference", Clock.EXACT)
 
 
+def test_a_suites_quarantine_lies_beside_the_suite(rig: Rig, asked: list[TestRequest], tmp_path: Path) -> None:
+    suite = tmp_path / "suites" / "suite.yaml"
+    suite.parent.mkdir()
+    suite.write_text(SUITE + "quarantine: ../known.yaml\n")
+    rig("test", "--suite", suite)
+    rig("test", "--suite", suite, "--quarantine", "other.yaml")
+    found = [request.settings.quarantine for request in asked]
+    assert found == [suite.parent / "../known.yaml", Path("other.yaml")]
+
+
 def test_without_options_there_are_defaults(rig: Rig, asked: list[TestRequest]) -> None:
     rig("test")
     (request,) = asked
@@ -84,6 +94,7 @@ def test_without_options_there_are_defaults(rig: Rig, asked: list[TestRequest]) 
         (["--image", "referense"], "unknown image 'referense'"),
         (["--probes", "."], "no probe manifest (*/*.yaml) here"),
         (["--suite", "nowhere.yaml"], "nowhere.yaml: No such file"),
+        (["--quarantine", "nowhere.yaml"], "nowhere.yaml: No such file"),
         (["--image", "puredarwin-17.4"], "has only: serial"),
         (["--image", "puredarwin-xnu20"], "image puredarwin-xnu20 is not in the store"),
     ],

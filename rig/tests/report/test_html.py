@@ -29,6 +29,7 @@ from rig.result import (
 )
 from rig.tests.report.sample import PLACE, sample_record
 from rig.tests.result import make
+from rig.tests.result.test_case import ENTRY
 from rig.tests.result.test_model import START, record
 
 VOID = {"meta", "input", "img", "br"}
@@ -134,6 +135,16 @@ def test_what_a_guest_printed_is_text_and_nothing_else() -> None:
     assert found.named("img") == []
     assert "49" not in found.text.replace("{{7*7}}", "")
     assert found.text.count(evil) > 25
+
+
+def test_an_issue_is_a_link_only_where_that_is_harmless() -> None:
+    evil = ENTRY.model_copy(update={"issue": "javascript:alert(1)", "reason": "<b>bold</b>"})
+    cases = tuple(make.case(n, Outcome.FAIL, quarantine=entry) for n, entry in (("a", ENTRY), ("b", evil)))
+    found = page(record(state="complete", ended=START, cases=cases))
+    links = [one["href"] for one in found.named("a") if not one["href"].startswith("#")]
+    assert set(links) == {"https://example.org/1"}
+    assert "quarantined until 2026-12-01: <b>bold</b> (javascript:alert(1))" in found.text
+    assert "No new failures; 2 cases quarantined" in found.text
 
 
 def test_failures_come_before_the_rest_with_their_evidence() -> None:

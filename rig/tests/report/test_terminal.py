@@ -8,6 +8,7 @@ from rig.result import FailedCheck, GuestRecord, KeptEvidence, Outcome, RunRecor
 from rig.tests.report.sample import PLACE, sample_record
 from rig.tests.report.screen import Screen
 from rig.tests.result import make
+from rig.tests.result.test_case import ENTRY
 from rig.tests.result.test_model import START, record
 
 
@@ -97,6 +98,26 @@ def test_a_run_cut_short_names_what_is_missing() -> None:
     assert "Never ran (30)" in text
     assert "and 10 more" in text
     assert "Interrupted" in text
+
+
+def test_a_quarantine_is_told_with_its_reason_link_and_day() -> None:
+    cases = (
+        make.case("a", Outcome.FAIL, reason="3 of 4", quarantine=ENTRY),
+        make.case("b", quarantine=ENTRY),
+        make.case("c", Outcome.PANIC, quarantine=ENTRY),
+    )
+    lines = printed(record(state="complete", ended=START, cases=cases), terminal=False).text.splitlines()
+    known, unneeded, failures = (
+        lines.index(heading)
+        for heading in ("Quarantined failures (1)", "Quarantined without need: an error (1)", "Failures (1)")
+    )
+    assert [line.strip() for line in lines[known + 1 : known + 4]] == [
+        "pipe.a: 3 of 4",
+        "quarantined until 2026-12-01: races",
+        "https://example.org/1",
+    ]
+    assert "as expected, but quarantined until 2026-12-01: races; take its entry out" in lines[unneeded + 2]
+    assert any("its quarantine covers only fail, timeout; quar" in line for line in lines[failures:])
 
 
 def test_a_run_of_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 from rig.report import words
 from rig.result import Outcome, summarize
 from rig.tests.result import make
+from rig.tests.result.test_case import ENTRY
 from rig.tests.result.test_model import record
 
 
@@ -95,6 +96,14 @@ def test_what_must_not_be_misread_has_a_note() -> None:
         (
             {"state": "complete", "cases": (make.case().after(make.case(outcome=Outcome.FAIL)),)},
             "No failures; 1 case flaky",
+        ),
+        (
+            {"state": "complete", "cases": (make.case(outcome=Outcome.FAIL, quarantine=ENTRY),)},
+            "No new failures; 1 case quarantined",
+        ),
+        (
+            {"state": "complete", "cases": (make.case("a", Outcome.FAIL), make.case("b", quarantine=ENTRY))},
+            "1 case not as expected; 1 case quarantined without need: take the entry out",
         ),
         ({"state": "complete", "cases": (make.case(),), "planned": ("x", "y")}, "2 cases never ran"),
         ({"state": "complete"}, "No case was run"),

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from datetime import date
+from functools import reduce
 
 import pytest
 from pydantic import ValidationError
 
-from rig.result import CaseResult, FailedCheck, Outcome, Verdict
+from rig.result import CaseResult, FailedCheck, Outcome, QuarantineRecord, Verdict
 from rig.tests.result import make
 
 
@@ -57,6 +59,46 @@ def test_only_a_bad_attempt_makes_it_flaky() -> None:
     known = make.case(outcome=Outcome.FAIL, expected=Outcome.FAIL)
     assert known.after(known).verdict is Verdict.KNOWN_FAILURE
     assert make.case(outcome=Outcome.FAIL).after(make.case()).verdict is Verdict.UNEXPECTED
+
+
+ENTRY = QuarantineRecord(
+    reason="races", issue="https://example.org/1", expires=date(2026, 12, 1), outcomes=(Outcome.FAIL, Outcome.TIMEOUT)
+)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected", "verdict"),
+    [
+        ("fail", "pass", Verdict.QUARANTINED),
+        ("fail timeout", "pass", Verdict.QUARANTINED),
+        ("fail pass", "pass", Verdict.FLAKY),
+        ("panic pass", "pass", Verdict.FLAKY),
+        ("panic", "pass", Verdict.UNEXPECTED),
+        ("panic fail", "pass", Verdict.UNEXPECTED),
+        ("fail panic", "pass", Verdict.UNEXPECTED),
+        ("error", "pass", Verdict.UNEXPECTED),
+        ("pass", "pass", Verdict.UNNEEDED_QUARANTINE),
+        ("fail", "fail", Verdict.UNNEEDED_QUARANTINE),
+        ("pass", "fail", Verdict.UNNEEDED_QUARANTINE),
+        ("unsupported", "unsupported", Verdict.UNNEEDED_QUARANTINE),
+        ("unsupported", "pass", Verdict.UNSUPPORTED),
+        ("skip", "pass", Verdict.SKIPPED),
+    ],
+)
+def test_beside_the_quarantine(attempts: str, expected: str, verdict: Verdict) -> None:
+    words = [Outcome(word) for word in attempts.split()]
+    cases = [make.case(outcome=one, expected=Outcome(expected), quarantine=ENTRY) for one in words]
+    case = reduce(lambda before, one: one.after(before), cases)
+    assert case.verdict is verdict
+    assert verdict.is_red == (verdict in {Verdict.UNEXPECTED, Verdict.UNNEEDED_QUARANTINE})
+
+
+def test_the_verdict_is_written_and_follows_from_the_rest() -> None:
+    case = make.case(outcome=Outcome.FAIL, quarantine=ENTRY)
+    written = case.model_dump(mode="json")
+    assert (written["verdict"], written["quarantine"]["expires"]) == ("quarantined", "2026-12-01")
+    again = CaseResult.model_validate(written | {"verdict": "expected"})
+    assert (again, again.verdict) == (case, Verdict.QUARANTINED)
 
 
 def test_attempts_that_agree_are_not_flaky() -> None:
