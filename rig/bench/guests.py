@@ -5,7 +5,7 @@ from __future__ import annotations
 from rig.bench.frame import Bed, Finding, Plot, Series
 from rig.bench.spread import spread
 from rig.bench.suites import SuiteRun, chosen_cases, run_suite
-from rig.run.capacity import cores
+from rig.run.hostroom import cores
 
 COUNTS = (1, 2, 3, 4, 6, 8)
 CASES = 80

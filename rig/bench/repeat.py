@@ -19,7 +19,7 @@ from rig.bench.repeat_runs import BATCHES, Run, Stand, Start, all_timings, slowe
 from rig.image.catalogue import Catalogue
 from rig.result import least_change
 from rig.result.stats import P_LIMIT
-from rig.run.capacity import cores
+from rig.run.hostroom import cores
 from rig.spec import Clock
 
 CONDITIONS = tuple(Condition(clock, loaded) for clock in (Clock.EXACT, Clock.WALL) for loaded in (False, True))

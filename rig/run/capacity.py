@@ -20,6 +20,7 @@ from rig.errors import HostError
 from rig.events import Events
 from rig.image.locks import Claim, claimed_by
 from rig.paths import ensure, state_dir
+from rig.run.hostroom import available_mib, free_cores
 
 QEMU_MIB = 192
 """Of each QEMU beside the guest's RAM: its code, translated blocks, devices. Measured under TCG: 60 to 150."""
@@ -31,28 +32,15 @@ _MIB = 1 << 20
 _numbers = itertools.count(1)
 
 
-def cores() -> int:
-    """Processors that this process may use."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
-
-
-def available_mib() -> int:
-    """Memory that can be had now without swapping."""
-    return int(psutil.virtual_memory().available) // _MIB
-
-
 def need_mib(memory: int) -> int:
     """What a guest with `memory` MiB of RAM is counted as."""
     return memory + QEMU_MIB
 
 
 def workers(memory: int, cpus: int = 1) -> int:
-    """Guests side by side: one for each of the host's processors that a guest keeps busy, as far as memory goes."""
+    """Guests side by side: one for each processor that is free and that a guest keeps busy, as far as memory goes."""
     by_memory = (available_mib() - RESERVE_MIB) // need_mib(memory)
-    return max(1, min(cores() // max(1, cpus), by_memory))
+    return max(1, min(free_cores() // max(1, cpus), by_memory))
 
 
 class Capacity:

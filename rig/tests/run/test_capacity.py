@@ -50,7 +50,7 @@ def test_workers(
     memory: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, available: int, cores: int, cpus: int, want: int
 ) -> None:
     memory.available = available
-    monkeypatch.setattr(capacity, "cores", lambda: cores)
+    monkeypatch.setattr(capacity, "free_cores", lambda: cores)
     assert workers(256, cpus) == want
 
 
