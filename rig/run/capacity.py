@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,9 @@ QEMU_MIB = 192
 RESERVE_MIB = 256
 """Left to everything else on the host."""
 WAIT_SECONDS = 300.0
+_OWN_SECONDS = 30.0
 _STEP = 0.5
+_HINT = "Give the guest less memory (--memory), run fewer side by side (-n), or free some on this host."
 _MIB = 1 << 20
 _numbers = itertools.count(1)
 
@@ -68,36 +70,49 @@ class Capacity:
         return ""
 
     def may_prepare(self, need: int) -> bool:
-        """Whether a guest may be made ready ahead of need: only where there is room for it twice."""
-        return not self.why_not(2 * need)
+        """Whether a guest may be made ready ahead of need: only where there is room for it twice and nobody waits."""
+        return not self._waiting() and not self.why_not(2 * need)
+
+    def _waiting(self) -> list[str]:
+        """Tickets of all who wait for room, the first to come first."""
+        return sorted(path.name for path in self._root.glob("*.waiting") if claimed_by(path) is not None)
+
+    def _of_others(self) -> bool:
+        """Whether any claim is another process's."""
+        mine = f"{os.getpid()}-"
+        return any(not path.name.startswith(mine) and claimed_by(path) for path in self._root.glob("*.guest"))
 
     @contextlib.contextmanager
-    def room(
-        self, need: int, events: Events, *, seconds: float = WAIT_SECONDS, lost: Callable[[], bool] = lambda: False
-    ) -> Iterator[Claim]:
+    def room(self, need: int, events: Events, *, seconds: float = WAIT_SECONDS) -> Iterator[Claim]:
         """A claim of `need` MiB, waited for while other guests end; it holds as long as any process has its descriptor.
 
-        Raises `HostError` when there is no room in time, or cannot be: no guest of this user's holds any.
+        Who came first is served first, whatever the later ones need. Raises `HostError` when there is no room in time,
+        or cannot be: no guest of this user's holds any.
         """
         ensure(self._root)
-        until = time.monotonic() + seconds
-        told = False
-        while True:
-            with FileLock(self._root / "lock"):
-                why = self.why_not(need)
-                if not why:
-                    path = self._root / f"{os.getpid()}-{next(_numbers)}.guest"
-                    claim = Claim(path, str(need))
-                    break
-                others = self.claimed_mib()
-            if not others or time.monotonic() >= until or lost():
-                hint = "Give the guest less memory (--memory), run fewer side by side (-n), or free some on this host."
-                raise HostError(f"no room for a guest: {why}", hint=hint)
-            if not told:
-                events.emit("guest.waiting", reason=why)
-                told = True
-            time.sleep(_STEP)
-        try:
+        with self._wait(need, events, seconds) as claim:
             yield claim
-        finally:
-            claim.release()
+
+    def _wait(self, need: int, events: Events, seconds: float) -> Claim:
+        begun = time.monotonic()
+        with contextlib.ExitStack() as queue:
+            ticket: Claim | None = None
+            while True:
+                with FileLock(self._root / "lock"):
+                    ahead = [name for name in self._waiting() if ticket is None or name < ticket.path.name]
+                    why = "others wait for room, too, and came first" if ahead else self.why_not(need)
+                    number = f"{os.getpid()}-{next(_numbers)}"
+                    if not why:
+                        return Claim(self._root / f"{number}.guest", str(need))
+                    others = self._of_others()
+                    hopeless = not others and not ahead and not self.claimed_mib()
+                    if ticket is None and not hopeless:
+                        # Names sort by the time of coming.
+                        path = self._root / f"{time.time_ns():020}-{number}.waiting"
+                        ticket = queue.enter_context(Claim(path, str(need)))
+                        events.emit("guest.waiting", reason=why)
+                # Guests of this process's own may just be ending, but will not make room for each other for long.
+                patience = seconds if others or ahead else min(seconds, _OWN_SECONDS)
+                if hopeless or time.monotonic() - begun >= patience:
+                    raise HostError(f"no room for a guest: {why}", hint=_HINT)
+                time.sleep(_STEP)

@@ -136,3 +136,47 @@ def test_ahead_of_need_only_with_room_to_spare(memory: SimpleNamespace, room: Ca
 
 def test_a_guest_is_counted_with_its_qemu() -> None:
     assert need_mib(256) == 256 + QEMU_MIB
+
+
+def test_who_came_first_is_served_first(
+    memory: SimpleNamespace, room: Capacity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "_STEP", 0.01)
+    memory.total = RESERVE_MIB + 500
+    served: list[str] = []
+    waiting = {name: threading.Event() for name in ("large", "small")}
+
+    def guest(name: str, need: int) -> None:
+        events = Events()
+        events.listen(lambda _: waiting[name].set())
+        with room.room(need, events):
+            served.append(name)
+
+    large = threading.Thread(target=guest, args=("large", 400))
+    small = threading.Thread(target=guest, args=("small", 100))
+    with room.room(300, Events()):
+        assert room.may_prepare(50)
+        large.start()
+        assert waiting["large"].wait(30)
+        assert not room.may_prepare(50), "who waits would wait longer"
+        # There is room for it now, but another came first.
+        small.start()
+        assert waiting["small"].wait(30)
+        assert not served
+    large.join(30)
+    small.join(30)
+    assert served == ["large", "small"]
+    assert room.may_prepare(50) and not list(room._root.glob("*.waiting"))
+
+
+def test_ones_own_guests_are_not_waited_for_long(
+    memory: SimpleNamespace, room: Capacity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "_OWN_SECONDS", 0)
+    memory.total = RESERVE_MIB + 500
+    with (
+        room.room(300, Events()),
+        pytest.raises(HostError, match="guests that run may use 300 MiB"),
+        room.room(400, Events()),
+    ):
+        pass
