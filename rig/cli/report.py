@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from rig.errors import InputError
-from rig.report import print_changes, print_summary, write_page
+from rig.report import print_changes, print_summary, write_junit, write_page
 from rig.report.words import conclusion, plural
 from rig.result import Changes, compare_runs, latest_run, load, rebuild, results_schema
 from rig.result.changes import CIRCUMSTANCES
@@ -60,9 +60,10 @@ def html(
 
 @app.command("rebuild")
 def rebuild_results(run_dir: RunArgument = None) -> None:
-    """Make results.json and the page again from events.jsonl, after a run was killed."""
+    """Make results.json, junit.xml and the page again from events.jsonl, after a run was killed."""
     place = run_dir or latest_run()
     record = rebuild(place)
+    write_junit(record, place / "junit.xml")
     page = write_page(record, place)
     console = Console()
     _raw(console, f"{place}: {plural(len(record.cases), 'case')}; {conclusion(record)}")

@@ -10,15 +10,20 @@ from rich.console import Console
 
 from rig.errors import InputError
 from rig.machine import Network
-from rig.run.front import TestRequest, run_tests
+from rig.run.front import run_tests
+from rig.run.request import TestRequest
+from rig.run.resuming import ResumeRequest, resume_tests
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.spec import Accel, Clock, Isolation, SuiteSpec, load_spec
 
 _SUITE = SuiteSpec(name="default")
 _MOST_WORKERS = 256
+_ANEW = {"resume", "select", "run_dir", "workers", "exit_first", "plain"}
+"""Parameters that may stand beside --resume: where the run lies, and how it is gone on with."""
 
 
 def test(
+    context: typer.Context,
     select: Annotated[list[str] | None, typer.Argument(help="Probes, mechanisms or cases; all without one.")] = None,
     image: Annotated[str | None, typer.Option(help=f"Catalogue entry to boot (default {DEFAULT_IMAGE}).")] = None,
     suite: Annotated[Path | None, typer.Option(help="A suite's YAML file; options here win over it.")] = None,
@@ -46,10 +51,16 @@ def test(
     probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
     plain: Annotated[bool | None, typer.Option("--plain/--live", help="Lines instead of the live table.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last run, or that of a directory: --resume [RUN_DIR].")
+    ] = False,
 ) -> None:
     """Boot a guest, run the probes in it, report. Exit code 0: as expected; 1: not; 2: could not be run."""
     if workers != "auto" and not (workers.isdecimal() and int(workers) <= _MOST_WORKERS):
         raise InputError(f"-n {workers}: found {workers!r}; a number up to {_MOST_WORKERS}, or auto, is wanted")
+    if resume:
+        again = _resumption(context, select or [], run_dir, workers, exit_first=exit_first, plain=plain)
+        raise typer.Exit(resume_tests(again, Console()))
     wanted = load_spec(SuiteSpec, suite) if suite else _SUITE
     settings = RunSettings(
         image=image or wanted.image or DEFAULT_IMAGE,
@@ -82,3 +93,39 @@ def test(
 def _beside(suite: Path | None, name: str | None) -> Path | None:
     """A file that a suite names, relative to the suite's own."""
     return suite.parent / name if suite is not None and name is not None else None
+
+
+def _resumption(
+    context: typer.Context,
+    places: list[str],
+    run_dir: Path | None,
+    workers: str,
+    *,
+    exit_first: bool,
+    plain: bool | None,
+) -> ResumeRequest:
+    """What is asked for beside --resume. Raises `InputError` for what would make another run of it."""
+    given = [one for one in context.command.params if _is_given(context, str(one.name))]
+    refused = [one for one in given if one.name not in _ANEW]
+    if refused:
+        raise InputError(
+            f"--resume goes on with what the run was asked for; {refused[0].opts[0]} cannot be given anew",
+            hint="Leave it out, or begin a new run. Beside --resume may stand: -n, -x, --plain or --live.",
+        )
+    found = [*map(Path, places), *([run_dir] if run_dir else [])]
+    if len(found) > 1:
+        raise InputError(
+            f"--resume takes one run's directory, found: {', '.join(map(str, found))}",
+            hint="What the run was to run is in its record.",
+        )
+    return ResumeRequest(
+        place=found[0] if found else None,
+        workers=workers if _is_given(context, "workers") else None,
+        exit_first=exit_first,
+        plain=plain,
+    )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -93,6 +93,12 @@ class LiveTable:
             self._planned = dict(planned)
             for name in planned:
                 self._tallies.setdefault(name, Tally(name))
+
+    def show_done(self, cases: Iterable[CaseResult]) -> None:
+        """Count cases that ended in an earlier part of the run, without a line for each."""
+        with self._lock:
+            for case in cases:
+                self._tallies.setdefault(case.mechanism, Tally(case.mechanism)).counts[case.outcome] += 1
 
     def guest(self, guest_id: str, state: str, stage: str = "") -> None:
         """A guest's state in a word (booting, ready, panicked, stopped) and, while it boots, the stage reached."""

@@ -211,6 +211,7 @@ def circumstances(record: RunRecord) -> list[tuple[str, str]]:
         ("Rig", record.rig_version),
         ("Command", " ".join(record.argv)),
         ("Started", f"{record.started.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"),
+        ("Resumed", ", ".join(f"{one.started.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for one in record.resumed)),
         ("Took", seconds(record.seconds) if record.seconds is not None else ""),
     ]
     return [(label, value.strip()) for label, value in pairs if value.strip()]

@@ -9,6 +9,7 @@ from rig.result.model import (
     GuestRecord,
     ImageRecord,
     LeakRecord,
+    Resumption,
     RubbishRecord,
     RunRecord,
     StageTime,
@@ -17,6 +18,7 @@ from rig.result.outcome import Outcome, Verdict, judge, worst
 from rig.result.place import latest_run
 from rig.result.quarantine import QuarantineRecord
 from rig.result.reading import load, rebuild
+from rig.result.request import RequestRecord
 from rig.result.rundir import RunDir
 from rig.result.schema import results_schema
 from rig.result.stats import Comparison, Summary, compare, least_change, summarize
@@ -39,6 +41,8 @@ __all__ = [
     "MetricSamples",
     "Outcome",
     "QuarantineRecord",
+    "RequestRecord",
+    "Resumption",
     "RubbishRecord",
     "RunDir",
     "RunRecord",

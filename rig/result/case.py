@@ -118,6 +118,8 @@ class CaseResult(Record):
     """The attempts before this one, oldest first."""
     evidence: KeptEvidence | None = None
     quarantine: QuarantineRecord | None = None
+    broken: bool = False
+    """Whether this tells of a broken probe, not of the guest."""
 
     @model_validator(mode="before")
     @classmethod

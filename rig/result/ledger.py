@@ -5,6 +5,7 @@ The live run and the one made again after a kill go through the same `apply`, so
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from rig.errors import InputError
 from rig.result.case import CaseResult
-from rig.result.model import GuestRecord, ImageRecord, LeakRecord, RubbishRecord, RunRecord, State
+from rig.result.model import GuestRecord, ImageRecord, LeakRecord, Resumption, RubbishRecord, RunRecord, State
 
 RUN = "record.run"
 IMAGE = "record.image"
@@ -24,6 +25,10 @@ CASE = "record.case"
 LEAK = "record.leak"
 RUBBISH = "record.rubbish"
 END = "record.end"
+RESUME = "record.resume"
+
+CUT_OFF = "the rig was killed while it ran"
+"""How a guest ended that nobody saw the end of."""
 
 
 class Ledger:
@@ -40,6 +45,7 @@ class Ledger:
         self._cases: dict[str, CaseResult] = {}
         self._leaks: list[LeakRecord] = []
         self._rubbish: list[RubbishRecord] = []
+        self._resumed: list[Resumption] = []
         self._state: State = "running"
         self._last: float | None = None
         self.damaged = 0
@@ -83,12 +89,37 @@ class Ledger:
             self._rubbish.append(RubbishRecord.model_validate(data["rubbish"]))
         elif name == END:
             self._state = "complete" if data["state"] == "complete" else "interrupted"
+        elif name == RESUME:
+            self._take_resumption(Resumption.model_validate(data["resume"]))
         self._last = at
+
+    def take_line(self, line: bytes) -> None:
+        """Take in a line of events.jsonl. One that cannot be read, or makes no sense, is counted as damaged."""
+        if not line.strip():
+            return
+        try:
+            data = json.loads(line)
+            self.apply(str(data.pop("event")), data, float(data.pop("at")))
+        except (*FAULTS, RecursionError):
+            self.damaged += 1
+
+    def _take_resumption(self, resumption: Resumption) -> None:
+        """What was under way when the run was cut off has come to nothing: its cases are to be run, its guests gone."""
+        self._resumed.append(resumption)
+        self._state = "running"
+        self._running.clear()
+        for guest in [one for one in self._guests.values() if not one.ended]:
+            self._guests[guest.id] = guest.model_copy(update={"ended": CUT_OFF})
 
     def _take_case(self, case: CaseResult) -> None:
         previous = self._cases.pop(case.id, None)
         self._cases[case.id] = case.after(previous) if previous else case
         self._running.pop(case.id, None)
+
+    @property
+    def last(self) -> datetime:
+        """When the last event was told."""
+        return datetime.fromtimestamp(self._last or 0.0, UTC)
 
     def guest(self, guest_id: str | None) -> GuestRecord | None:
         """The guest of that id as last told."""
@@ -112,7 +143,8 @@ class Ledger:
         fields: dict[str, Any] = {
             "image": self._image,
             "state": state,
-            "ended": datetime.fromtimestamp(self._last or 0.0, UTC) if over else None,
+            "ended": self.last if over else None,
+            "resumed": tuple(self._resumed),
             "probes": self._probes,
             "bundle": self._bundle,
             "planned": tuple(self._planned),

@@ -16,6 +16,7 @@ from rig.result.case import CaseResult
 from rig.result.context import MeasureContext
 from rig.result.host import HostRecord
 from rig.result.outcome import Outcome, Verdict
+from rig.result.request import RequestRecord
 from rig.result.text import Text
 from rig.spec import Accel, Clock
 
@@ -121,6 +122,17 @@ class RubbishRecord(Record):
     guest: Text | None = None
 
 
+class Resumption(Record):
+    """A run that was cut off has been taken up again."""
+
+    left: AwareDatetime
+    """When the part before told of itself last."""
+    started: AwareDatetime
+    rig_version: Text
+    argv: tuple[Text, ...] = ()
+    """The command line that did it."""
+
+
 class RunRecord(Record):
     """All of one run."""
 
@@ -132,6 +144,10 @@ class RunRecord(Record):
     rig_version: Text
     argv: tuple[Text, ...] = ()
     """The command line that began the run."""
+    request: RequestRecord | None = None
+    """What the run was asked for; absent where nobody told."""
+    resumed: tuple[Resumption, ...] = ()
+    """Each time that the run was taken up again, in order."""
     host: HostRecord
     image: ImageRecord
     probes: dict[Text, Text] = Field(default_factory=dict)
@@ -204,6 +220,14 @@ class RunRecord(Record):
         return self.state == "complete" and bool(self.missing or not self.cases)
 
     @property
+    def parts(self) -> int:
+        """How often it was begun: 1 for a run that went through."""
+        return 1 + len(self.resumed)
+
+    @property
     def seconds(self) -> float | None:
-        """From start to end."""
-        return None if self.ended is None else max(0.0, (self.ended - self.started).total_seconds())
+        """From start to end, without the time between being cut off and taken up again."""
+        if self.ended is None:
+            return None
+        idle = sum((one.started - one.left).total_seconds() for one in self.resumed)
+        return max(0.0, (self.ended - self.started).total_seconds() - idle)

@@ -21,6 +21,9 @@ from rig.result.files import host_errors
 RESULTS = "results.json"
 EVENTS = "events.jsonl"
 
+_LOCK_TRIES = 20
+_LOCK_STEP = 0.05
+
 
 def runs_root() -> Path:
     """Where runs lie that were given no directory."""
@@ -112,10 +115,19 @@ class WriterLock:
     """Says that a live process writes in a directory. The kernel drops it when that process ends, however it ends."""
 
     def __init__(self, place: Path) -> None:
+        """Raises `InputError` where another process writes there."""
         self._handle: int | None = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        # A file system without such locks (some NFS) is no reason not to run.
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOCK_STEP)  # perhaps it is only one who looks whether anybody writes
+            except OSError:
+                return  # a file system without such locks (some NFS) is no reason not to run
+            else:
+                return
+        self.release()
+        raise InputError(f"{place}: this run is being written now", hint="Wait for its end, or end it.")
 
     def release(self) -> None:
         """Let go; a second call does nothing."""

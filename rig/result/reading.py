@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rig.errors import InputError
 from rig.result.files import write_atomic
-from rig.result.ledger import FAULTS, Ledger
+from rig.result.ledger import Ledger
 from rig.result.model import SCHEMA_VERSION, RunRecord
 from rig.result.place import EVENTS, RESULTS, writer_alive
 from rig.result.rundir import to_json
@@ -53,7 +53,7 @@ def replay(path: Path) -> RunRecord:
     try:
         with events.open("rb") as file:
             for line in file:
-                _take(ledger, line)
+                ledger.take_line(line)
     except OSError as fault:
         raise InputError(f"{events}: {fault.strerror}", hint=_HINT) from fault
     try:
@@ -73,16 +73,6 @@ def rebuild(path: Path) -> RunRecord:
     record = replay(path)
     write_atomic(path / RESULTS, to_json(record))
     return record
-
-
-def _take(ledger: Ledger, line: bytes) -> None:
-    if not line.strip():
-        return
-    try:
-        data = json.loads(line)
-        ledger.apply(str(data.pop("event")), data, float(data.pop("at")))
-    except (*FAULTS, RecursionError):
-        ledger.damaged += 1
 
 
 def _parse(path: Path) -> RunRecord:

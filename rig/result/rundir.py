@@ -20,15 +20,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rig.errors import Evidence
+from rig.errors import Evidence, InputError
 from rig.events import Event, EventFile
 from rig.result import ledger as told
 from rig.result.case import CaseResult, KeptEvidence
 from rig.result.files import host_errors, write_atomic
 from rig.result.host import HostRecord
 from rig.result.ledger import Ledger
-from rig.result.model import GuestRecord, ImageRecord, LeakRecord, RubbishRecord, RunRecord, State
+from rig.result.model import GuestRecord, ImageRecord, LeakRecord, Resumption, RubbishRecord, RunRecord, State
 from rig.result.place import EVENTS, RESULTS, WriterLock, new_place, point_latest
+from rig.result.request import RequestRecord
 
 WRITE_EVERY = 2.0
 """Seconds between two writings of results.json while a run is under way."""
@@ -42,8 +43,9 @@ class RunDir:
     """
 
     def __init__(self, path: Path) -> None:
-        """Use `create`; `path` is an empty directory."""
+        """Use `create` or `resume`; `path` is a directory that is empty, or a run's."""
         self.path = path
+        self._going = True
         self._ledger = Ledger()
         self._lock = threading.RLock()
         with host_errors(path):
@@ -60,6 +62,7 @@ class RunDir:
         argv: Sequence[str] = (),
         host: HostRecord | None = None,
         rig_version: str | None = None,
+        request: RequestRecord | None = None,
     ) -> Self:
         """Begin a run in `path`, else in one by date (`rig.result.place` tells what happens to an old run there).
 
@@ -74,10 +77,53 @@ class RunDir:
             argv=tuple(argv),
             host=host or HostRecord.read(),
             image=image,
+            request=request,
         )
         run._tell(told.RUN, now=True, run=_plain(head))
         point_latest(place)
         return run
+
+    @classmethod
+    def resume(cls, path: Path) -> Self:
+        """Take hold of a run that was cut off, as its events tell of it. Nothing is written before `go_on` is called.
+
+        Raises `InputError` for what is no run, or is being written now.
+        """
+        place = path.expanduser().resolve()
+        if not (place / EVENTS).is_file():
+            what = "has no events.jsonl: it is no run that can be resumed" if place.is_dir() else "no such run"
+            raise InputError(f"{path}: {what}", hint="Give the directory of a run, or no name for the last run.")
+        run = cls(place)
+        run._going = False
+        try:
+            with host_errors(place / EVENTS), (place / EVENTS).open("rb") as file:
+                for line in file:
+                    run._ledger.take_line(line)
+            run._ledger.record(writer_alive=True)
+        except InputError as fault:
+            run._let_go()
+            raise InputError(f"{path}: {fault.message}", hint="Begin a new run: rig test") from fault
+        return run
+
+    def go_on(self, argv: Sequence[str] = (), rig_version: str | None = None) -> None:
+        """The run goes on: cases that had begun and not ended are to be run again."""
+        with self._lock:
+            self._end_torn_line()
+            self._going = True
+            resumption = Resumption(
+                left=self._ledger.last,
+                started=datetime.now(UTC),
+                rig_version=rig_version or _version(),
+                argv=tuple(argv),
+            )
+            self._tell(told.RESUME, now=True, resume=_plain(resumption))
+        point_latest(self.path)
+
+    def _end_torn_line(self) -> None:
+        """A kill may have cut the last line: the next event must not become part of it."""
+        with host_errors(self.path / EVENTS), (self.path / EVENTS).open("r+b") as file:
+            if file.seek(0, 2) and file.seek(-1, 2) >= 0 and file.read(1) != b"\n":
+                file.write(b"\n")
 
     @property
     def results(self) -> Path:
@@ -109,9 +155,12 @@ class RunDir:
             return self._ledger.record(writer_alive=self._writer is not None)
 
     def listen(self, event: Event) -> None:
-        """A listener for `rig.events.Events`: appends to events.jsonl. After the run's end it does nothing."""
+        """A listener for `rig.events.Events`: appends to events.jsonl. After the run's end it does nothing.
+
+        Neither before a run that is resumed goes on.
+        """
         with self._lock, host_errors(self.path / EVENTS):
-            if self._writer is not None:
+            if self._writer is not None and self._going:
                 self._file(event)
 
     def set_image(self, image: ImageRecord) -> None:
@@ -183,17 +232,25 @@ class RunDir:
         )
 
     def finish(self, state: State = "complete") -> RunRecord:
-        """End the run and write results.json for the last time; a second call changes nothing. Returns the record."""
+        """End the run and write results.json for the last time; a second call changes nothing. Returns the record.
+
+        A run that was taken hold of and never went on is left as it was.
+        """
         with self._lock:
             if self._writer is not None:
                 try:
-                    self._tell(told.END, now=True, state=state)
+                    if self._going:
+                        self._tell(told.END, now=True, state=state)
                 finally:
-                    self._writer.release()
-                    self._writer = None
-                    with host_errors(self.path / EVENTS):
-                        self._file.close()
+                    self._let_go()
             return self._ledger.record(writer_alive=False)
+
+    def _let_go(self) -> None:
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+        with host_errors(self.path / EVENTS):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -207,6 +264,8 @@ class RunDir:
         """Write one event, take it into the record, and write results.json if it is time (or `now`)."""
         event = Event(name, data)
         with self._lock:
+            if not self._going:
+                raise ValueError(f"{self.path}: the run does not go on yet; {name} comes too early")
             if self._writer is None:
                 raise ValueError(f"{self.path}: the run has ended; {name} comes too late")
             self.listen(event)

@@ -9,10 +9,8 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from rich.console import Console
@@ -26,40 +24,20 @@ from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest, find_case, load_manifests
 from rig.probe.sources import check_named
 from rig.probe.toolchain import Target, build
-from rig.report import LiveTable, print_summary, write_page
+from rig.report import LiveTable, print_summary, write_junit, write_page
 from rig.report.console import say
 from rig.result import ImageRecord, Outcome, RunDir, RunRecord
 from rig.run import capacity
 from rig.run.durations import Durations
 from rig.run.quarantine import check_quarantine
 from rig.run.recorder import Recorder
-from rig.run.settings import RunSettings
+from rig.run.request import TestRequest, to_record
 from rig.spec import ImageSpec, Isolation, TransportKind, load_quarantine
 
 EXIT_RED = 1
 
 _ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 """What the user has set for pytest, or installed beside it, is for the user's own tests."""
-
-
-@dataclass(frozen=True)
-class TestRequest:
-    """What the command line asks for."""
-
-    __test__: ClassVar[bool] = False
-    """Its name is no test's, whatever pytest thinks."""
-    settings: RunSettings
-    select: tuple[str, ...] = ()
-    """Probes, mechanisms, `probe.case` ids or case names; empty: all."""
-    keyword: str | None = None
-    marks: str | None = None
-    exit_first: bool = False
-    last_failed: bool = False
-    workers: str | None = None
-    plain: bool | None = None
-    probes: Path | None = None
-    """A directory of the user's own probes instead of the rig's."""
-    pytest_args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,49 +48,87 @@ class Selection:
     nodes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What a run needs, found and compiled."""
+
+    spec: ImageSpec
+    image: ImageRecord
+    manifests: tuple[ProbeManifest, ...]
+    bundle: str
+    """Digest of the probes' executables."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the probes, by name."""
+        return {one.probe: one.version for one in self.manifests}
+
+
 def run_tests(request: TestRequest, console: Console) -> int:
     """Run; returns the exit code, as `exit_code` says.
 
     Raises `InputError`, `ImageError`, `ToolchainError`, `HostError` before anything is started, and the reason where
     nothing could be run.
     """
-    manifests = load_manifests(request.probes)
-    selection = select(manifests, request.select)
-    for manifest in selection.manifests:
+    every = load_manifests(request.probes)
+    selection = select(every, request.select)
+    found = set_up(request, every, selection.manifests, console)
+    place, asked = request.settings.run_dir, to_record(request)
+    with RunDir.create(place, image=found.image, argv=sys.argv, request=asked) as run:
+        run.set_probes(found.versions, found.bundle)
+        return conduct(request, run, found, selection.nodes, console)
+
+
+def set_up(
+    request: TestRequest, every: Sequence[ProbeManifest], manifests: tuple[ProbeManifest, ...], console: Console
+) -> Setup:
+    """Find the image, compile `manifests` of `every` probe that there is. Raises as `run_tests` does."""
+    for manifest in manifests:
         check_named(manifest)
     spec = Catalogue.load().get(request.settings.image)
     _check_way_in(spec)
     if request.settings.quarantine is not None:
-        check_quarantine(
-            load_quarantine(request.settings.quarantine), manifests, {*Catalogue.load().names(), spec.name}
-        )
+        known = {*Catalogue.load().names(), spec.name}
+        check_quarantine(load_quarantine(request.settings.quarantine), every, known)
 
     def tell(words: str) -> None:
         say(console, words)
 
-    if request.workers == "auto":
-        count = capacity.workers(request.settings.memory or spec.machine.memory, spec.machine.cpus)
-        request = replace(request, workers=str(count if count > 1 else 0))
     stored = Store().ensure(spec, tell)
-    executables = build(selection.manifests, Target.for_os(spec.os), tell)
+    executables = build(manifests, Target.for_os(spec.os), tell)
     image = ImageRecord(name=spec.name, digest=stored.digest, os=str(spec.os), release=spec.release)
-    durations = Durations(spec.name, request.settings.clock)
-    nodes = selection.nodes
+    return Setup(spec, image, manifests, make_bundle(executables).digest)
+
+
+def conduct(request: TestRequest, run: RunDir, found: Setup, nodes: Sequence[str], console: Console) -> int:
+    """Have pytest run these nodes into the record, and report the whole run; returns the exit code."""
+    if request.workers == "auto":
+        count = capacity.workers(request.settings.memory or found.spec.machine.memory, found.spec.machine.cpus)
+        request = replace(request, workers=str(count if count > 1 else 0))
+    durations = Durations(found.spec.name, request.settings.clock)
     if side_by_side(request):
-        nodes = durations.longest_first(selection.manifests, nodes)
-    with RunDir.create(request.settings.run_dir, image=image, argv=sys.argv) as run:
-        run.set_probes({one.probe: one.version for one in selection.manifests}, make_bundle(executables).digest)
-        with LiveTable(console, {}, plain=request.plain) as table:
-            recorder = Recorder(run, table, selection.manifests, spec.os, request.settings.isolation)
+        nodes = durations.longest_first(found.manifests, nodes)
+    status, words = int(pytest.ExitCode.OK), ""
+    with LiveTable(console, {}, plain=request.plain) as table:
+        recorder = Recorder(run, table, found.manifests, found.spec.os, request.settings.isolation)
+        if nodes:
             status, words = _pytest(arguments(request, nodes, run), recorder)
-        interrupted = status == pytest.ExitCode.INTERRUPTED
-        record = run.finish("interrupted" if interrupted else "complete")
+    interrupted = status == pytest.ExitCode.INTERRUPTED
+    record = run.finish("interrupted" if interrupted else "complete")
     durations.note(record.cases)
+    write_reports(record, run)
     _raise_if_nothing_ran(recorder, status, words)
-    with contextlib.suppress(HostError):
-        write_page(record, run.path)
     print_summary(record, console, run_dir=run.path, report=run.report)
-    return exit_code(record, interrupted=interrupted, broken=recorder.broken)
+    if interrupted:
+        say(console, f"To go on: rig test --resume {run.path}")
+    return exit_code(record, interrupted=interrupted)
+
+
+def write_reports(record: RunRecord, run: RunDir) -> None:
+    """The page, and the file for other tools. A disk that is full now has not spoilt the record."""
+    with contextlib.suppress(HostError):
+        write_junit(record, run.junit)
+        write_page(record, run.path)
 
 
 def _check_way_in(spec: ImageSpec) -> None:
@@ -138,15 +154,12 @@ def _raise_if_nothing_ran(recorder: Recorder, status: int, words: str) -> None:
         raise InputError("no case matches the selection", hint="`rig probes list` shows what there is.")
 
 
-def exit_code(record: RunRecord, *, interrupted: bool, broken: Collection[str] = ()) -> int:
-    """0: all as expected. 1: not. 2: nothing unexpected but errors of rig, probes or set-up. 130: interrupted.
-
-    `broken` are ids of cases that tell of a broken probe, not of the guest.
-    """
+def exit_code(record: RunRecord, *, interrupted: bool) -> int:
+    """0: all as expected. 1: not. 2: nothing unexpected but errors of rig, probes or set-up. 130: interrupted."""
     if interrupted:
         return EXIT_INTERRUPTED
     red = [case for case in record.cases if case.verdict.is_red]
-    if red and all(case.outcome is Outcome.ERROR or case.id in broken for case in red):
+    if red and all(case.outcome is Outcome.ERROR or case.broken for case in red):
         return EXIT_INPUT
     return EXIT_RED if record.is_red else 0
 
@@ -182,8 +195,7 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
     # The screen is the live table's, also while a case runs; the cache is the user's, not the installed package's.
     args += ["-p", "no:terminal", "--capture", "no", "-o", f"cache_dir={ensure(state_dir()) / 'pytest-cache'}"]
     args += ["--rig-image", settings.image, "--rig-accel", str(settings.accel), "--rig-clock", str(settings.clock)]
-    args += ["--rig-batches", str(settings.batches), "--rig-run-dir", str(run.path)]
-    args += ["--junitxml", str(run.junit), "-o", "junit_suite_name=rig", "-o", "junit_family=xunit2"]
+    args += ["--rig-batches", str(settings.batches), "--rig-run-dir", str(run.path), "--rig-part", str(settings.part)]
     if settings.time_factor is not None:
         args += ["--rig-time-factor", str(settings.time_factor)]
     if settings.memory is not None:

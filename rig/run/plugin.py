@@ -48,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rig-quarantine", type=Path, metavar="FILE", help="cases that fail for a known reason")
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
     group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
+    group.addoption("--rig-part", type=int, default=1, metavar="N", help="which part of a run that was taken up again")
     group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="where guests' logs go (`rig test` records a run)")
 
 
@@ -66,6 +67,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         retries=option.rig_retries,
         quarantine=option.rig_quarantine,
         network=Network.OPEN if option.rig_net else Network.CLOSED,
+        part=option.rig_part,
         run_dir=option.rig_run_dir,
     )
 

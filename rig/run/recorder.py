@@ -24,7 +24,7 @@ from rig.run.plugin import REST, RIG_DATA, rest_data
 from rig.run.probe_run import case_facts
 from rig.run.tail import Tail
 from rig.run.telling import Teller
-from rig.run.worker import worker_of
+from rig.run.worker import worker_of, workers_place
 from rig.spec import GuestOS, Isolation
 
 
@@ -42,25 +42,38 @@ class Recorder:
         self.run = run
         self.table = table
         self.failed_collection: list[str] = []
-        self.broken: set[str] = set()
-        """Ids of cases that tell of a broken probe, not of the guest."""
         self.gave_up = ""
         """Why no guest ever became ready, with its evidence in words."""
         self.fault: HostError | None = None
         """Why the record cannot be written any more."""
         self._manifests = {manifest.probe: manifest for manifest in manifests}
         self._os = os
-        self._planned: set[str] = set()
-        self._ended: dict[str, CaseResult] = {}
-        self._attempts: Counter[str] = Counter()
+        before = run.record
+        self._planned = set(before.planned)
+        self._ended = {case.id: case for case in before.cases}
+        self._attempts = Counter({case.id: case.attempts for case in before.cases})
         self._teller = Teller(table, isolation)
         self._lock = threading.RLock()
-        self._tail = Tail(run.path / "workers", self._hear_worker)
+        self._tail = Tail(workers_place(run.path, before.parts), self._hear_worker)
+        self._show_plan()
+        table.show_done(before.cases)
 
     @property
     def cases(self) -> int:
         """How many cases have a result."""
         return len(self._ended)
+
+    def _recall_failures(self, config: pytest.Config) -> None:
+        """`--lf` is about whole runs: an earlier part of this one that was killed could not keep what failed."""
+        failed: dict[str, bool] = getattr(config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
+        for case in self._ended.values():
+            path = self._manifest_of(case.id).path
+            if path.is_relative_to(config.rootpath):
+                node = f"{path.relative_to(config.rootpath).as_posix()}::{case.case}"
+                if case.verdict.is_red:
+                    failed[node] = True
+                else:
+                    failed.pop(node, None)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -69,6 +82,7 @@ class Recorder:
         worker.say = self.table.say
         worker.events.listen(self.hear)
         worker.events.listen(self.run.listen)
+        self._recall_failures(session.config)
         self._tail.start()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -86,10 +100,16 @@ class Recorder:
         if not fresh:
             return
         self._planned |= set(fresh)
-        manifests = [self._manifests[case.partition(".")[0]] for case in fresh]
+        manifests = [self._manifest_of(case) for case in fresh]
         self._write(lambda: self.run.plan(fresh))
         self._write(lambda: self.run.set_probes({one.probe: one.version for one in manifests}))
-        self.table.plan(Counter(one.mechanism for one in manifests))
+        self._show_plan()
+
+    def _show_plan(self) -> None:
+        self.table.plan(Counter(self._manifest_of(case).mechanism for case in self._planned))
+
+    def _manifest_of(self, case: str) -> ProbeManifest:
+        return self._manifests[case.partition(".")[0]]
 
     def _case_of(self, node: str) -> str | None:
         """The case id for a pytest node id (`DIRECTORY/PROBE.yaml::CASE`); None for what is no case."""
@@ -131,10 +151,7 @@ class Recorder:
         if "case" not in data:
             return
         for one in (*data.get("earlier", ()), data):
-            case = CaseResult.model_validate(one["case"])
-            self.broken.discard(case.id)
-            if one["broken"]:
-                self.broken.add(case.id)
+            case = CaseResult.model_validate({**one["case"], "broken": one["broken"]})
             self._add_case(case, one.get("evidence"))
             self._add_findings(one)
 

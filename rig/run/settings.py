@@ -30,5 +30,7 @@ class RunSettings:
     """How often a case that is not as expected is run again, each time in a guest of its own."""
     quarantine: Path | None = None
     """A file of cases whose failures are known."""
+    part: int = 1
+    """Of a run that was cut off and taken up again: the names of its guests and files tell its parts apart."""
     run_dir: Path | None = None
     """Where logs and results go; None: no record is kept beside pytest's own."""

@@ -196,6 +196,11 @@ def worker_of(config: pytest.Config) -> Worker:
     return worker
 
 
+def workers_place(run_dir: Path, part: int) -> Path:
+    """Where the event files of xdist's workers lie: those of an earlier part are not read again."""
+    return run_dir / ("workers" if part == 1 else f"workers.{part}")
+
+
 def make_worker(config: pytest.Config, settings: RunSettings, worker_input: dict[str, Any] | None) -> Worker:
     """The worker of this process; an xdist worker's events go to a file that the controller reads."""
 
@@ -208,8 +213,10 @@ def make_worker(config: pytest.Config, settings: RunSettings, worker_input: dict
         return Path(base) / "rig-guests"
 
     name = worker_input["workerid"] if worker_input else "main"
+    if settings.part > 1:
+        name = f"{name}.{settings.part}"
     worker = Worker(settings, logs, name)
     if worker_input and settings.run_dir is not None:
-        worker.events.listen(EventFile(settings.run_dir / "workers" / f"{name}.jsonl"))
+        worker.events.listen(EventFile(workers_place(settings.run_dir, settings.part) / f"{name}.jsonl"))
     config.stash[WORKER] = worker
     return worker

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rig.cli import test as command
-from rig.run.front import TestRequest
+from rig.run.request import TestRequest
+from rig.run.resuming import ResumeRequest
 from rig.spec import Accel, Clock
 from rig.tests.cli.test_guests import Rig
 
@@ -124,3 +125,58 @@ def test_a_suite_that_is_wrong(content: str, words: str, rig: Rig, tmp_path: Pat
     assert answer.code == 2
     assert words in answer.err
     assert "Traceback" not in answer.err
+
+
+@pytest.fixture
+def again(monkeypatch: pytest.MonkeyPatch) -> list[ResumeRequest]:
+    requests: list[ResumeRequest] = []
+
+    def run(request: ResumeRequest, _: Any) -> int:
+        requests.append(request)
+        return 1
+
+    monkeypatch.setattr(command, "resume_tests", run)
+    return requests
+
+
+def test_resume_takes_a_directory_and_how_to_go_on(rig: Rig, again: list[ResumeRequest]) -> None:
+    for args in (["--resume"], ["--resume", "dir"], ["--run-dir", "dir", "--resume"]):
+        assert rig("test", *args).code == 1
+    rig("test", "--resume", "dir", "-n", "auto", "-x", "--live")
+    rig("test", "-n", "0", "--resume")
+    assert [one.place for one in again] == [None, Path("dir"), Path("dir"), Path("dir"), None]
+    assert again[0] == ResumeRequest()
+    assert again[3] == ResumeRequest(Path("dir"), "auto", exit_first=True, plain=False)
+    assert again[4].workers == "0"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--image", "reference"], "--image cannot be given anew"),
+        (["--clock", "wall"], "--clock cannot be given anew"),
+        (["-k", "eof"], "-k cannot be given anew"),
+        (["-m", "timing"], "-m cannot be given anew"),
+        (["--lf"], "--lf cannot be given anew"),
+        (["--isolation", "suite"], "--isolation cannot be given anew"),
+        (["--suite", "x.yaml"], "--suite cannot be given anew"),
+        (["--retries", "0"], "--retries cannot be given anew"),
+        (["--quarantine", "x.yaml"], "--quarantine cannot be given anew"),
+        (["--cold"], "--cold cannot be given anew"),
+        (["--probes", "."], "--probes cannot be given anew"),
+        (["dir", "pipes"], "--resume takes one run's directory, found: dir, pipes"),
+        (["dir", "--run-dir", "other"], "--resume takes one run's directory, found: dir, other"),
+        (["pipes"], "pipes: no such run"),
+        (["-n", "many"], "-n many: found 'many'"),
+        ([], "no run is known on this machine"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_stand_beside_resume(
+    args: list[str], words: str, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = rig("test", "--resume", *args)
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err
+    assert answer.err.count("rig: error:") == 1
