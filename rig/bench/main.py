@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rig.bench import guests, isolation, memory, overhead, repeat, startup, timings
+from rig.bench import guests, isolation, memory, overhead, peers, repeat, startup, timings
 from rig.bench.frame import Bed, Bench, Finding, chosen, host_facts, record, write
 from rig.bench.page import publish
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, RigError
@@ -28,6 +28,7 @@ BENCHES = (
     Bench("timings-exact", "the same on a clock of executed instructions: no busy host shows", timings.run_exact),
     Bench("repeatability", "what equal runs differ by on each clock, and the smallest slow-down found", repeat.run),
     Bench("repeatability-all", "the same of every timing: half an hour", repeat.run_all, by_name_only=True),
+    Bench("peers", "the same probes by the rig, labgrid and kirk, on the same image under TCG", peers.run),
 )
 _WIDE = 160
 """Columns of output that is no terminal: a table in a log is not to be cut."""

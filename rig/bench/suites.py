@@ -33,8 +33,10 @@ class SuiteRun:
     wall: float
     to_ready: float
     """From its start until its first guest was ready."""
+    to_first: float
+    """From its start until the first case's result was in the record."""
     tests: float
-    """From then until the last case's result was in the record."""
+    """From the first guest's readiness until the last case's result was in the record."""
     cases: int
     unexpected: tuple[str, ...]
     """Ids of cases that were not as expected."""
@@ -81,8 +83,8 @@ def run_suite(bed: Bed, label: str, *arguments: str) -> SuiteRun:
         said = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:])
         raise RigError(f"rig test ended with status {status}:\n{said}", hint=f"All it said: {log}")
     unexpected = (*(case.id for case in record.with_verdict(Verdict.UNEXPECTED, Verdict.FLAKY)), *record.missing)
-    ready, last = _span(directory / EVENTS)
-    return SuiteRun(wall, ready - begun_at, last - ready, len(record.cases), unexpected, directory)
+    ready, first, last = _span(directory / EVENTS)
+    return SuiteRun(wall, ready - begun_at, first - begun_at, last - ready, len(record.cases), unexpected, directory)
 
 
 def _follow(argv: list[str], log: Path) -> int:
@@ -106,13 +108,16 @@ def _follow(argv: list[str], log: Path) -> int:
         raise
 
 
-def _span(path: Path) -> tuple[float, float]:
-    """When the first guest was ready and the last case ended, seconds since the epoch. Raises `RigError`."""
+def _span(path: Path) -> tuple[float, float, float]:
+    """When the first guest was ready, the first case ended and the last one did: seconds since the epoch.
+
+    Raises `RigError`.
+    """
     ready = [event["at"] for event in _events(path) if event["event"] in {"guest.ready", "record.guest"}]
     ended = [event["at"] for event in _events(path) if event["event"] == "record.case"]
     if not ready or not ended:
         raise RigError(f"{path} tells of no guest, or of no case")
-    return ready[0], ended[-1]
+    return ready[0], ended[0], ended[-1]
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

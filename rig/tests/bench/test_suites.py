@@ -15,7 +15,7 @@ from rig.spec import Isolation
 
 
 def suite_run(wall, cases=10, unexpected=()):
-    return suites.SuiteRun(wall, 1.0, wall - 1.0, cases, unexpected, Path())
+    return suites.SuiteRun(wall, 1.0, 1.5, wall - 1.0, cases, unexpected, Path())
 
 
 def test_isolation_is_judged():
