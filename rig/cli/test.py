@@ -44,6 +44,13 @@ def test(
     retries: Annotated[
         int | None, typer.Option(min=0, max=100, help="Run a case that failed again, N times, each in a fresh guest.")
     ] = None,
+    find_order: Annotated[
+        bool | None,
+        typer.Option(
+            "--find-order/--no-find-order",
+            help="Look for the case before a failure that brings it about (default: where guests are restored).",
+        ),
+    ] = None,
     quarantine: Annotated[
         Path | None, typer.Option(help="A YAML file of cases that fail for a known reason, until a day.")
     ] = None,
@@ -72,6 +79,7 @@ def test(
         memory=memory,
         isolation=isolation or wanted.isolation,
         cold=cold,
+        find_order=find_order,
         quarantine=quarantine or _beside(suite, wanted.quarantine),
         retries=wanted.retries if retries is None else retries,
         run_dir=run_dir,

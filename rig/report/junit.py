@@ -68,7 +68,8 @@ def _case(case: CaseResult) -> ET.Element:
 
 def _words(case: CaseResult) -> list[str]:
     """What went wrong, for one who sees nothing but this file."""
-    lines = [words for words in (case.quarantine_words, case.reason) if words]
+    order = case.order.words if case.order is not None else ""
+    lines = [words for words in (order, case.quarantine_words, case.reason) if words]
     lines += [f"{check.at}: {check.what}: got {check.got}, want {check.want}" for check in case.failed]
     lines.append(f"the contract: {case.what} [{case.source}]")
     if case.evidence is not None and case.evidence.console:

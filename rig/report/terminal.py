@@ -138,7 +138,7 @@ def _listed(record: RunRecord, console: Console, heading: str, verdict: Verdict)
     for case in cases:
         why, via = case.reason or case.expected_reason, via_note(case)
         say(console, f"{case.id}{f' ({via})' if via else ''}{f': {why}' if why else ''}", style_of(case), indent=2)
-        _quarantine(case, console)
+        _why(case, console, indent=4)
 
 
 def _failures(record: RunRecord, console: Console) -> None:
@@ -162,7 +162,7 @@ def _failure(case: CaseResult, console: Console) -> None:
         say(console, f"source: {case.source}", "dim", indent=2)
     if case.reason:
         say(console, f"reason: {case.reason}", indent=2)
-    _quarantine(case, console)
+    _why(case, console, indent=2)
     for check in case.failed:
         say(console, _check(check), indent=2)
     if case.evidence:
@@ -170,10 +170,13 @@ def _failure(case: CaseResult, console: Console) -> None:
     console.print()
 
 
-def _quarantine(case: CaseResult, console: Console) -> None:
+def _why(case: CaseResult, console: Console, indent: int) -> None:
+    """What other cases and the quarantine have to do with it."""
+    if case.order is not None:
+        say(console, case.order.words, "bold", indent=indent)
     if case.quarantine is not None:
-        say(console, case.quarantine_words, indent=4)
-        say(console, case.quarantine.issue, indent=4)
+        say(console, case.quarantine_words, indent=indent)
+        say(console, case.quarantine.issue, indent=indent)
 
 
 def _check(check: FailedCheck) -> str:

@@ -123,6 +123,8 @@ def metric_label(metric: MetricSamples) -> str:
 def outcome_note(case: CaseResult) -> str:
     """What must stand beside an outcome so that it is not misread; often nothing."""
     notes = [VERDICT_NOTES[case.verdict]] if case.verdict in VERDICT_NOTES else []
+    if case.order is not None:
+        notes.append("order-dependent")
     if case.flaky:
         earlier = ", then ".join(attempt.outcome for attempt in case.earlier)
         notes.append(f"first {earlier}")

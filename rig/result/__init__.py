@@ -14,6 +14,7 @@ from rig.result.model import (
     RunRecord,
     StageTime,
 )
+from rig.result.order import OrderRecord
 from rig.result.outcome import Outcome, Verdict, judge, worst
 from rig.result.place import latest_run
 from rig.result.quarantine import QuarantineRecord
@@ -39,6 +40,7 @@ __all__ = [
     "LeakRecord",
     "MeasureContext",
     "MetricSamples",
+    "OrderRecord",
     "Outcome",
     "QuarantineRecord",
     "RequestRecord",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, FiniteFloat, computed_field, model_validator
 
 from rig.result.base import Record
+from rig.result.order import OrderRecord
 from rig.result.outcome import Outcome, Verdict, judge
 from rig.result.quarantine import QuarantineRecord
 from rig.result.text import Text
@@ -120,6 +121,8 @@ class CaseResult(Record):
     quarantine: QuarantineRecord | None = None
     broken: bool = False
     """Whether this tells of a broken probe, not of the guest."""
+    order: OrderRecord | None = None
+    """Where what ran before it decides how it ends. That is a fault, of the probe or of the guest."""
 
     @model_validator(mode="before")
     @classmethod

@@ -26,6 +26,7 @@ class RequestRecord(Record):
     isolation: Isolation = Isolation.SUITE
     cold: bool = False
     retries: Annotated[int, Field(ge=0)] = 0
+    find_order: bool | None = None
     quarantine: Text | None = None
     """Whole path of the file."""
     select: tuple[Text, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rig.run.probe_run import ProbeRun, case_facts
 from rig.spec import ImageSpec, Isolation
 
 _LIST_SECONDS = 20.0
+_FEWEST_BATCHES = 2
 MUTE_STARTS = 2
 """Starts on end without a hello until a probe is given up: each may cost minutes of waiting, and none is different."""
 
@@ -30,6 +31,21 @@ class CaseAnswer:
     rubbish: list[RubbishRecord] = field(default_factory=list)
     broken: bool = False
     """Whether the probe's own stream is at fault, with the guest well: nothing was learned of the guest."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A case that ran in a guest."""
+
+    start: int
+    """Which start of a probe in that guest, in order."""
+    manifest: ProbeManifest
+    case: str
+
+    @property
+    def id(self) -> str:
+        """`probe.case`."""
+        return f"{self.manifest.probe}.{self.case}"
 
 
 @dataclass
@@ -58,6 +74,8 @@ class CaseRunner:
         self._executables = executables
         self._books: dict[str, _Book] = {}
         self._pushed: set[tuple[str, str]] = set()
+        self._history: dict[str, list[tuple[ProbeManifest, Iterable[str]]]] = {}
+        """By guest: each start with the cases that have begun in it, which may become more."""
         self._leaks: list[LeakRecord] = []
         self._rubbish: list[RubbishRecord] = []
 
@@ -80,6 +98,33 @@ class CaseRunner:
         answer.leaks, self._leaks = [*answer.leaks, *self._leaks], []
         answer.rubbish, self._rubbish = [*answer.rubbish, *self._rubbish], []
         return answer
+
+    def before(self, result: CaseResult) -> tuple[list[Step], int] | None:
+        """The steps that its guest had seen when this case began, and the start it ran in. None: it never began."""
+        steps: list[Step] = []
+        for number, (manifest, begun) in enumerate(self._history.get(result.guest or "", ())):
+            for case in begun:
+                if (manifest.probe, case) == (result.probe, result.case):
+                    return steps, number
+                steps.append(Step(number, manifest, case))
+        return None
+
+    def run_in_order(self, starts: Sequence[tuple[ProbeManifest, Sequence[str]]]) -> CaseResult | None:
+        """Start probes one after the other in one guest, which is fresh where each case has its own: how the last case
+        of the last start ended.
+
+        None where the guest was lost on the way. Timings are cut short: nobody looks at them. Raises what a boot
+        raises.
+        """
+        guest = self.keeper.begin(starts[0][0].probe)
+        for left, (manifest, names) in enumerate(starts, 1 - len(starts)):
+            directory = self._push(guest, manifest)
+            run = ProbeRun(guest, self.keeper.id, manifest, names, directory, _FEWEST_BATCHES, self.keeper.release)
+            results = run.finish()
+            if run.story.fault is not None:
+                self.keeper.lose(run.story.fault.message)
+                return None if left else results.get(names[-1])
+        return results.get(names[-1])
 
     def close(self) -> tuple[list[LeakRecord], list[RubbishRecord]]:
         """No more cases will be asked for: leaks and rubbish that nobody was told of yet."""
@@ -136,6 +181,7 @@ class CaseRunner:
         keeper = self.keeper
         book.run = ProbeRun(guest, keeper.id, manifest, todo, directory, keeper.settings.batches, keeper.release)
         book.asked = set()
+        self._history.setdefault(keeper.id, []).append((manifest, book.run.begun))
         if not made:
             # Its cases only say that they are not of this OS: one start serves all, whichever guest comes next.
             book.run.finish()

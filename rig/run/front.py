@@ -32,6 +32,7 @@ from rig.run.durations import Durations
 from rig.run.quarantine import check_quarantine
 from rig.run.recorder import Recorder
 from rig.run.request import TestRequest, to_record
+from rig.run.settings import RunSettings
 from rig.spec import ImageSpec, Isolation, TransportKind, load_quarantine
 
 EXIT_RED = 1
@@ -206,8 +207,7 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args += ["--rig-isolation", str(settings.isolation)]
     if settings.retries:
         args += ["--rig-retries", str(settings.retries)]
-    if settings.quarantine is not None:
-        args += ["--rig-quarantine", str(settings.quarantine.absolute())]
+    args += _about_failures(settings)
     if settings.cold:
         args.append("--rig-cold")
     if request.keyword:
@@ -225,6 +225,15 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         # The order is that of the nodes, not by their number of cases.
         args += ["-n", str(request.workers), "--dist", dist, "--no-loadscope-reorder"]
     return [*args, *request.pytest_args, *nodes]
+
+
+def _about_failures(settings: RunSettings) -> list[str]:
+    args = []
+    if settings.find_order is not None:
+        args += ["--rig-find-order", "yes" if settings.find_order else "no"]
+    if settings.quarantine is not None:
+        args += ["--rig-quarantine", str(settings.quarantine.absolute())]
+    return args
 
 
 def _pytest(args: list[str], recorder: Recorder) -> tuple[int, str]:

@@ -70,6 +70,11 @@ class GuestKeeper:
         return None if self._held is None else self._held.guest
 
     @property
+    def cheap(self) -> bool:
+        """Whether one more guest costs little: it is restored from a template, and the host has room for it."""
+        return self.record is not None and self.record.start == "warm" and self._maker.may_prepare()
+
+    @property
     def release(self) -> str | None:
         """The kernel's: as a probe was told it in any guest of this image, else as the image's entry has it."""
         return self._release or self.stored.spec.release

@@ -97,6 +97,7 @@ class CaseItem(pytest.Item):
             if isinstance(item, CaseItem) and item.parent is self.parent
         ]
         self.answer = worker.run_case(self.manifest, self.case, rest)
+        worker.look_into_order(self.manifest, self.answer)
         while self._again(self.answer) and len(self.earlier) < worker.settings.retries:
             self.earlier.append(self.answer)
             self.answer = worker.run_alone(self.manifest, self.case)
@@ -126,8 +127,12 @@ class CaseItem(pytest.Item):
 
     @staticmethod
     def _again(answer: CaseAnswer) -> bool:
-        """Whether another attempt may end otherwise: an error of the rig, or of a probe that never begins, will not."""
-        return answer.result.missed and answer.result.outcome is not Outcome.ERROR
+        """Whether another attempt may end otherwise: an error of the rig, or of a probe that never begins, will not.
+
+        One that depends on the order always passes where that is another: it stays a fault.
+        """
+        result = answer.result
+        return result.missed and result.outcome is not Outcome.ERROR and result.order is None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | Any:
         """A case's failure as its checks tell it, not as a Python traceback."""
@@ -146,6 +151,8 @@ def failure_lines(answer: CaseAnswer) -> list[str]:
     """What went wrong, for a terminal."""
     result: CaseResult = answer.result
     lines = [f"{result.id}: {result.outcome} (expected {result.expected}): {result.reason}".rstrip(": ")]
+    if result.order is not None:
+        lines.append(f"  {result.order.words}")
     if result.quarantine is not None:
         lines.append(f"  {quarantine_line(result)}")
     lines += [f"  {check.at}: {check.what}: got {check.got}, want {check.want}" for check in result.failed]

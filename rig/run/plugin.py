@@ -45,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--rig-isolation", default="suite", choices=[str(one) for one in Isolation], help="which cases share a guest"
     )
     group.addoption("--rig-retries", type=int, default=0, metavar="N", help="run a case that failed again, N times")
+    group.addoption("--rig-find-order", choices=["yes", "no"], help="look into failures for what ran before them")
     group.addoption("--rig-quarantine", type=Path, metavar="FILE", help="cases that fail for a known reason")
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
     group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
@@ -65,6 +66,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         isolation=Isolation(option.rig_isolation),
         cold=option.rig_cold,
         retries=option.rig_retries,
+        find_order=None if option.rig_find_order is None else option.rig_find_order == "yes",
         quarantine=option.rig_quarantine,
         network=Network.OPEN if option.rig_net else Network.CLOSED,
         part=option.rig_part,

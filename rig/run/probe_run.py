@@ -80,6 +80,8 @@ class ProbeRun:
         """The case that was given the early end."""
         self.late: tuple[Outcome, str] | None = None
         """An early end after all cases had ended: whoever was handed out last pays for it."""
+        self.begun: dict[str, None] = {}
+        """The cases that have begun, in their order."""
         self._guest = guest
         self._manifest = manifest
         self._known_release = release
@@ -87,7 +89,6 @@ class ProbeRun:
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._told: dict[str, _Told] = {}
         self._open: str | None = None
-        self._begun: set[str] = set()
         self._done: dict[str, CaseResult] = {}
         self._over = False
         self._thread = threading.Thread(target=self._work, name=f"probe-{manifest.probe}", daemon=True)
@@ -187,7 +188,7 @@ class ProbeRun:
         match message:
             case Start(case=name):
                 self._open = name
-                self._begun.add(name)
+                self.begun[name] = None
             case Check(case=name) if not message.ok:
                 told = self._case(name)
                 check = FailedCheck(what=message.what, got=message.got, want=message.want, at=message.at)
@@ -257,7 +258,7 @@ class ProbeRun:
         if story.complete and story.fault is None:
             # It went on to its goodbye, so it would leave these out again.
             for name in missing:
-                how = "began and never ended" if name in self._begun or name in self._told else "never began"
+                how = "began and never ended" if name in self.begun or name in self._told else "never began"
                 reason = f"the probe said goodbye, but this case {how}: the stream has a hole"
                 self._done[name] = self._build(name, Outcome.ERROR, reason)
             return

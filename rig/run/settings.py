@@ -28,6 +28,8 @@ class RunSettings:
     """Every guest is booted, even where a warm template could be restored."""
     retries: int = 0
     """How often a case that is not as expected is run again, each time in a guest of its own."""
+    find_order: bool | None = None
+    """Whether to look into a case that is not as expected for what ran before it; None: where that is cheap."""
     quarantine: Path | None = None
     """A file of cases whose failures are known."""
     part: int = 1

@@ -10,6 +10,7 @@ _SAID = {
     "accel.chosen": "guest {guest}: accelerator {accel}: {reason}",
     "accel.failed": "guest {guest}: accelerator {accel} does not boot it here: {reason}",
     "guest.waiting": "guest {guest} waits: {reason}",
+    "order.asked": "{case} is not as expected: looking whether that is by what ran before it",
     "template.unused": "guest {guest}: no warm template is used: {reason}",
     "template.removed": "a warm template was removed: {reason}",
     "listener.dropped": "a listener failed and was dropped: {fault}",

@@ -25,6 +25,7 @@ from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishReco
 from rig.run.cases import CaseAnswer, CaseRunner, probes_directory
 from rig.run.guests import GuestKeeper
 from rig.run.making import Outfit
+from rig.run.ordering import OrderFinder
 from rig.run.probe_run import case_facts
 from rig.run.settings import RunSettings
 from rig.spec import Isolation, PlacedEntry, load_quarantine
@@ -139,6 +140,24 @@ class Worker:
         """The answer of one case in a guest that nothing else has run in; the worker's own guest is left as it is."""
         self.events.emit("case.again", case=f"{manifest.probe}.{name}")
         return self._alone.run(manifest, name, [name])
+
+    def look_into_order(self, manifest: ProbeManifest, answer: CaseAnswer) -> None:
+        """Where a case is not as expected: does what ran before it in its guest decide that?
+
+        Unless it was asked for or refused, only where another guest costs little, and the case did not cost it its own.
+        """
+        result, wanted = answer.result, self.settings.find_order
+        if not result.missed or result.outcome is Outcome.ERROR or answer.broken or wanted is False:
+            return
+        ran = self.cases.before(result)
+        if ran is None or not (wanted or (self.cases.keeper.cheap and not result.outcome.costs_guest)):
+            return
+        self.events.emit("order.asked", case=result.id)
+        answer.result = self._order.look(manifest, result, *ran)
+
+    @cached_property
+    def _order(self) -> OrderFinder:
+        return OrderFinder(lambda: self._alone)
 
     @cached_property
     def _alone(self) -> CaseRunner:

@@ -75,7 +75,8 @@ class World:
     `behaviours` says what a case does, by its name: pass (without an entry), fail, unsupported, crash (the probe's
     process ends), panic, died, hang, timeout, reset (the connection), hole (no word of it), open (no end of it),
     rubbish (odd lines before it), worker (this very process ends, the first time), `first` and one of these: so the
-    first time, a pass from then on.
+    first time, a pass from then on; `second` and one: the reverse. One of these and `after a+b`, or `without a+b`: so
+    where those cases ran in the same guest before, or did not, else a pass.
     """
 
     behaviours: dict[str, str] = field(default_factory=dict)
@@ -128,6 +129,8 @@ class FakeGuest:
         self.dead: GuestError | None = None
         self.closed = False
         self.pushed: list[str] = []
+        self.ran: set[str] = set()
+        """Cases, by their names."""
         spec = SimpleNamespace(cpus=1, memory=256)
         logs = options.logs
         launch = SimpleNamespace(
@@ -207,11 +210,7 @@ class FakeGuest:
             if not crashed.exists():
                 crashed.touch()
                 os._exit(1)
-        if behaviour.startswith("first "):
-            # Ill the first time, well from then on.
-            marked = Path(os.environ["RIG_HOME"]) / f"tried-{name}"
-            behaviour = "pass" if marked.exists() else behaviour.removeprefix("first ")
-            marked.touch()
+        behaviour = self._now(name, behaviour)
         if behaviour in {"pass", "fail", "unsupported", "rubbish", "worker"}:
             outcome = "pass" if behaviour in {"rubbish", "worker"} else behaviour
             if outcome == "fail":
@@ -223,6 +222,22 @@ class FakeGuest:
             return None
         self._end(behaviour)
         return 139
+
+    def _now(self, name: str, behaviour: str) -> str:
+        """A behaviour that depends on what was before, as it is now."""
+        ill, _, condition = behaviour.partition(" ")
+        ran, self.ran = self.ran, {*self.ran, name}
+        match condition.split():
+            case ["after", cases]:
+                return ill if set(cases.split("+")) <= ran else "pass"
+            case ["without", cases]:
+                return "pass" if set(cases.split("+")) <= ran else ill
+            case [_] if ill in {"first", "second"}:
+                marked = Path(os.environ["RIG_HOME"]) / f"tried-{name}"
+                again = marked.exists()
+                marked.touch()
+                return condition if again == (ill == "second") else "pass"
+        return behaviour
 
     def _end(self, behaviour: str) -> None:
         if behaviour == "timeout":

@@ -267,7 +267,7 @@ def test_every_setting_is_kept_and_comes_back(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     settings = RunSettings(
         image="mine/x.yaml", accel=Accel.TCG, clock=Clock.EXACT, time_factor=2.0, batches=7, network=Network.OPEN,
-        memory=300, cpus=1, isolation=Isolation.CASE, cold=True, retries=3, quarantine=Path("q"),
+        memory=300, cpus=1, isolation=Isolation.CASE, cold=True, retries=3, quarantine=Path("q"), find_order=False,
     )  # fmt: skip
     request = TestRequest(
         settings, select=("pipes",), keyword="k", marks="m", exit_first=True, last_failed=True, workers="auto",
