@@ -81,12 +81,20 @@ def exit_words(code: int) -> str:
 
 
 class LaunchError(RigError):
-    """QEMU did not start."""
+    """QEMU did not start. `by_chance`: somebody killed or stopped it, so that another start may do better."""
 
     def __init__(
-        self, message: str, *, command: list[str], exit_code: int | None, output: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        command: list[str],
+        exit_code: int | None,
+        output: str = "",
+        hint: str = "",
+        by_chance: bool = False,
     ) -> None:
         self.command = command
+        self.by_chance = by_chance
         self.exit_code = exit_code
         self.output = output
         words = f"\n  QEMU said: {output.strip()}" if output.strip() else ""

@@ -58,6 +58,8 @@ def _progress(console: Console) -> Events:
                 _say(console, "no warm template of this kind yet: one is made of a first boot")
             case "template.removed" | "template.unused":
                 _say(console, f"warm template not used: {data['reason']}")
+            case "template.restore.failed":
+                _say(console, f"the restored guest was lost, once more: {data['reason']}")
             case "boot.stage" if data["seen"]:
                 _say(console, f"  {data['seconds']:6.1f} s  {data['stage']}")
 

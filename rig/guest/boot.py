@@ -131,10 +131,14 @@ class Boot:
             raise self.died(stage)
         if self._machine.powered_off:
             raise self.failure(stage, "was not reached: the guest reset or powered itself off (a triple fault resets)")
+        if self._machine.disk_error:
+            why = self._machine.disk_error
+            raise self.failure(stage, f"was not reached: QEMU holds the guest, its disk failed on this host ({why})")
 
     def _check_silence(self, stage: str) -> None:
         if self._console.watch.silence > self._silence:
-            raise self.failure(stage, f"was not reached: no byte on the console for {self._silence:.0f} s")
+            held = ", and QEMU's process is stopped" if self._machine.process.stopped else ""
+            raise self.failure(stage, f"was not reached: no byte on the console for {self._silence:.0f} s{held}")
 
     def failure(self, stage: str, why: str) -> BootError:
         """The error for a boot that does not get to `stage`."""

@@ -26,7 +26,7 @@ from rig.errors import (
 from rig.events import Events
 from rig.guest.accel import FACTORS, Verdicts, candidates
 from rig.guest.boot import SSH_STAGE, Boot
-from rig.guest.guest import PANIC_GRACE, Guest
+from rig.guest.guest import PANIC_GRACE, Guest, disk_failed
 from rig.guest.keys import load_key, public_line, user_key
 from rig.guest.options import GuestOptions
 from rig.guest.ssh import SshTransport
@@ -275,13 +275,18 @@ def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
     evidence = guest.evidence(report.text if report else "", stage)
     if report is not None:
         return PanicError(f"the kernel panicked during boot, after stage {stage!r}: {report.title}", evidence=evidence)
-    if isinstance(fault, GuestError):
+    # The monitor knows only that its connection ended, the process how.
+    vague = (
+        isinstance(fault, GuestDied) and guest.qemu_ended() and guest.machine.process.how_it_ended not in fault.message
+    )
+    if isinstance(fault, GuestError) and not vague:
         fault.evidence = evidence
         return fault
     if guest.qemu_ended():
-        return GuestDied(
-            f"QEMU ended ({guest.machine.process.how_it_ended}) after boot stage {stage!r}", evidence=evidence
-        )
+        how = guest.machine.process.how_it_ended
+        return GuestDied(f"QEMU ended ({how}) after boot stage {stage!r}", evidence=evidence)
+    if guest.machine.disk_error:
+        return disk_failed(guest.machine.disk_error, evidence)
     if guest.machine.powered_off:
         message = f"the guest reset or powered itself off after boot stage {stage!r}"
     elif isinstance(fault, TransportError):

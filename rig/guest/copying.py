@@ -36,10 +36,14 @@ def open_sftp(channel: paramiko.Channel) -> paramiko.SFTPClient | None:
         return None
 
 
+class PutError(TransportError):
+    """The guest's SFTP server did not take a file. It has no word for most reasons, a full disk among them."""
+
+
 def put_all(sftp: paramiko.SFTPClient, tree: Sequence[tuple[Entry, str]], deadline: Deadline) -> None:
     """Put the files of `tree`, each with its place in the guest; directories must be there.
 
-    Raises `TransportError` naming the file, `TransportTimeout`.
+    Raises `PutError` naming the file, `TransportError` where the connection broke, `TransportTimeout`.
     """
 
     def look_at_clock(_done: int, _total: int) -> None:
@@ -55,7 +59,14 @@ def put_all(sftp: paramiko.SFTPClient, tree: Sequence[tuple[Entry, str]], deadli
         except TimeoutError as fault:
             raise TransportTimeout(f"pushing {entry.path} did not end within {deadline.total:.0f} s") from fault
         except _SFTP_FAULTS as fault:
-            raise TransportError(f"{entry.path} could not be put at {target} of the guest: {fault}") from fault
+            channel = sftp.get_channel()
+            message = f"{entry.path} could not be put at {target} of the guest: {fault}"
+            if channel is None or channel.closed:
+                raise TransportError(message) from fault
+            # What is there of it would run as a program cut short, and keep a full disk full.
+            with contextlib.suppress(*_SFTP_FAULTS):
+                sftp.remove(target)
+            raise PutError(message) from fault
 
 
 def make_directories(paths: Sequence[str]) -> Iterator[str]:
@@ -74,7 +85,7 @@ def make_directories(paths: Sequence[str]) -> Iterator[str]:
 def write_command(target: str, mode: int) -> str:
     """The command that makes a file of its standard input: whole or not at all, also over one that runs now."""
     part, where = shlex.quote(f"{target}.part"), shlex.quote(target)
-    return f"cat >{part} && chmod {mode:o} {part} && mv -f {part} {where}"
+    return f"cat >{part} && chmod {mode:o} {part} && mv -f {part} {where} || {{ rm -f {part}; exit 1; }}"
 
 
 @contextlib.contextmanager

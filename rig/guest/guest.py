@@ -34,6 +34,8 @@ PANIC_GRACE = 2.0
 """Seconds granted to a panic to print its last line."""
 _PING_SECONDS = 5.0
 _CONSOLE_SECONDS = 20.0
+_MONITOR_SECONDS = 5.0
+_STEP = 0.05
 _END_GRACE = 0.5
 """A QEMU that dies closes its sockets a moment before it can be seen to have ended."""
 
@@ -69,11 +71,12 @@ class Guest:
 
     @property
     def alive(self) -> bool:
-        """Whether QEMU runs, the guest has not switched itself off, and neither panicked nor was found to hang."""
+        """Whether QEMU runs and lets it, and it neither switched itself off, nor panicked, nor was found to hang."""
         return (
             self.lost is None
             and self.machine.alive
             and not self.machine.powered_off
+            and not self.machine.disk_error
             and not self.console.watch.panicked
         )
 
@@ -110,8 +113,9 @@ class Guest:
         with self._told_apart() as way_in:
             scaled = None if idle is None else idle * self.factor
             return way_in.run(
-                self._clock_line() + command,
+                command,
                 self.deadline(seconds),
+                before=self._clock_line(),
                 stdin=stdin,
                 on_output=on_output,
                 idle=scaled,
@@ -185,8 +189,35 @@ class Guest:
             return found
         if answers:
             return fault
-        self.lost = HangError(f"the guest no longer answers ({fault.message})", evidence=self.evidence())
+        why = self._silence()
+        message = f"the guest no longer answers ({fault.message}){why}"
+        self.lost = self._death() or HangError(message, evidence=self.evidence())
         return self.lost
+
+    def _silence(self) -> str:
+        """What stands between the rig and a guest that does not answer, as far as can be told, in words."""
+        try:
+            status = self.machine.status(seconds=_MONITOR_SECONDS)
+        except RigError:
+            held = ": its process is stopped" if self.machine.process.stopped else ""
+            return f"; nor does QEMU{held}"
+        if status != "running":
+            return f"; QEMU's state: {status}"
+        if self._console_answers():
+            return "; its console still answers, so its network or its SSH server is at fault"
+        return ""
+
+    def _console_answers(self) -> bool:
+        """Whether the guest says anything to an empty line."""
+        if self.stored.spec.login.kind == "none":
+            return False
+        heard = self.console.watch.bytes_seen
+        deadline = self.deadline(_PING_SECONDS)
+        with contextlib.suppress(RigError):
+            self.console.send("\n")
+            while self.console.watch.bytes_seen == heard and not deadline.expired and self.alive:
+                time.sleep(_STEP)
+        return self.console.watch.bytes_seen > heard
 
     def death(self) -> GuestError | None:
         """Why this guest is dead, with evidence; None for one that, as far as can be seen from outside, lives."""
@@ -203,13 +234,16 @@ class Guest:
             return GuestDied(f"QEMU ended: {self.machine.process.how_it_ended}", evidence=self.evidence())
         if self.machine.powered_off:
             return GuestDied("the guest reset or powered itself off", evidence=self.evidence())
+        if self.machine.disk_error:
+            return disk_failed(self.machine.disk_error, self.evidence())
         return None
 
     def evidence(self, reason: str = "", stage: str = "") -> Evidence:
         """What can be known of the guest now; never raises. Files go into its logs directory."""
         screenshot: Path | None = None
         registers = ""
-        if self.machine.alive:
+        # Each question to a QEMU that is stopped would cost its whole time-out.
+        if self.machine.alive and self.machine.answers(_MONITOR_SECONDS):
             with contextlib.suppress(RigError):
                 # Numbered: an earlier one may be waiting to be copied into a run's record.
                 picture = self.options.logs / f"screenshot-{next(self._pictures)}.png"
@@ -254,6 +288,15 @@ class Guest:
         self.console.close()
         self.machine.leave()
         self._resources.pop_all()
+
+
+def disk_failed(why: str, evidence: Evidence) -> GuestError:
+    """The error for a guest that QEMU holds because this host's disk failed: not the guest's fault, and no hang."""
+    return GuestError(
+        f"QEMU holds the guest, its disk failed on this host ({why})",
+        evidence=evidence,
+        hint="Free space where RIG_SCRATCH (else the temporary directory) lies, or let it name a larger disk.",
+    )
 
 
 def _dates() -> tuple[str, str]:

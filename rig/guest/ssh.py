@@ -15,7 +15,15 @@ from rig.deadline import Deadline
 from rig.errors import RigError, TransportError, TransportTimeout
 from rig.guest.archive import Entry, entries, pack
 from rig.guest.command import Following, short
-from rig.guest.copying import make_directories, open_sftp, put_all, received_file, received_tree, write_command
+from rig.guest.copying import (
+    PutError,
+    make_directories,
+    open_sftp,
+    put_all,
+    received_file,
+    received_tree,
+    write_command,
+)
 from rig.guest.sshlink import FAULTS, SignalTransport, SshLink, retire
 from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 from rig.guest.watchdog import Watchdog
@@ -87,10 +95,11 @@ class SshTransport:
         idle: float | None = None,
         lost: Lost | None = None,
         keep: bool = True,
+        before: str = "",
     ) -> RunResult:
         """See `Transport.run`. With `keep` False standard output goes to `on_output` alone."""
         begun = time.monotonic()
-        line = _line(command)
+        line = _line(before + command)
         with Watchdog(self._link.drop, deadline, lost):
             # A guest that hangs must not be waited for longer to begin than it may be silent later.
             channel = self._begin(line, command, deadline if idle is None else deadline.within(idle), lost)
@@ -160,7 +169,12 @@ class SshTransport:
         else:
             placed = [(tree[0], destination)]
             directories = [str(whole.parent)]
-        if self._sftp_works is not False and self._push_sftp(placed, directories, deadline, lost):
+        try:
+            if self._sftp_works is not False and self._push_sftp(placed, directories, deadline, lost):
+                return
+        except PutError:
+            # The shell does it, or says why not.
+            self._push_cat(placed, directories, deadline, lost)
             return
         if source.is_dir() and self._has_tar(deadline, lost):
             where = shlex.quote(destination)

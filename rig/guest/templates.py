@@ -11,16 +11,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from rig.errors import InputError, RigError
 from rig.events import Events
+from rig.image import space
+from rig.machine.guard import guard
 from rig.machine.template import META, DamagedTemplateError, Template
 from rig.paths import cache_dir, ensure
 
 DEFAULT_LIMIT = 12 << 30
 """Bytes on disk. A template of the reference guest takes 0.15 GiB, one of Darwin with 2 GiB of RAM about 1."""
 _VARIABLE = "RIG_TEMPLATES_GIB"
+_WHAT = "keep a warm template"
 
 
 def key_of(facts: Mapping[str, str]) -> str:
@@ -67,38 +70,46 @@ class Templates:
         try:
             template = Template.read(directory)
             template.check()
-            template.used()
-        except (DamagedTemplateError, OSError) as fault:
+        except DamagedTemplateError as fault:
             self.remove(key, f"it is damaged: {fault}")
             return None
+        with contextlib.suppress(OSError):
+            template.used()
         return template
 
     def make(self, key: str, fill: Callable[[Path], Template]) -> Template:
         """The template of this key, made by `fill(directory)` unless another process has made it meanwhile.
 
-        `fill` writes into a directory that becomes the template's when it returns, and goes when it raises.
+        `fill` writes into a directory that becomes the template's when it returns, and goes when it raises, or when
+        this process is killed. Raises what `fill` raises, and `HostError`.
         """
         with self._lock(key):
             found = self.find(key)
             if found is not None:
                 return found
             self._clear_remains(key)
-            making = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=self.root))
+            with space.explained(self.root, _WHAT):
+                making = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=self.root))
+            guard.add(making)
             try:
                 made = fill(making)
-                making.rename(self.root / key)
+                with space.explained(self.root, _WHAT):
+                    making.rename(self.root / key)
             finally:
                 shutil.rmtree(making, ignore_errors=True)
+                guard.drop(making)
         self.trim(keep=key)
         return Template(self.root / key, made.meta)
 
     def remove(self, key: str, why: str) -> None:
         """Remove one; guests restored from it run on, for their QEMU holds its files open."""
-        gone = self.root / f".{key}-gone-{os.getpid()}"
         with contextlib.suppress(OSError):
-            (self.root / key).rename(gone)
-            self.events.emit("template.removed", key=key, reason=why)
-        shutil.rmtree(gone, ignore_errors=True)
+            gone = Path(tempfile.mkdtemp(prefix=f".{key}-gone-", dir=self.root))
+            try:
+                (self.root / key).rename(gone)
+                self.events.emit("template.removed", key=key, reason=why)
+            finally:
+                shutil.rmtree(gone, ignore_errors=True)
 
     def trim(self, keep: str = "") -> None:
         """Remove the longest unused until the rest fits the limit; never `keep`."""
@@ -132,10 +143,24 @@ class Templates:
     @contextlib.contextmanager
     def _lock(self, key: str) -> Iterator[None]:
         ensure(self.root)
-        with FileLock(self.root / f"{key}.lock"):
+        lock = FileLock(self.root / f"{key}.lock")
+        with space.explained(self.root, _WHAT):
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def _clear_remains(self, key: str) -> None:
-        """What a process that was killed while it made this very template has left; the lock is held."""
-        for path in self.root.glob(f".{key}-*"):
-            shutil.rmtree(path, ignore_errors=True)
+        """What processes left that were killed, their keepers too, in the making of this template, whose lock is held.
+
+        And of any other that nobody makes now: its key may never be asked for again.
+        """
+        for path in self.root.glob(".*-*"):
+            whose = path.name[1:].partition("-")[0]
+            if whose == key:
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            lock = FileLock(self.root / f"{whose}.lock")
+            with contextlib.suppress(Timeout, OSError), lock.acquire(timeout=0):
+                shutil.rmtree(path, ignore_errors=True)

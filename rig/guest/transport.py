@@ -70,8 +70,11 @@ class Transport(Protocol):
         stdin: bytes = b"",
         idle: float | None = None,
         lost: Lost | None = None,
+        before: str = "",
     ) -> RunResult:
         """Run `command` by the guest's sh. `on_output` gets standard output, `on_error` standard error, as they come.
+
+        `before` is put in front of it, and is not what an error names.
 
         Raises `TransportTimeout` when the deadline passes, or `idle` seconds without output; the command may run on
         in the guest then.

@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import paramiko
 
 from rig.deadline import Deadline
-from rig.errors import GuestError, HostError, LaunchError, RigError
+from rig.errors import GuestDied, GuestError, HostError, ImageError, LaunchError, RigError
 from rig.events import Events
 from rig.guest.accel import Verdicts, candidates, host_name
 from rig.guest.boot import Boot
@@ -30,16 +30,19 @@ from rig.image import qemuimg, space
 from rig.image.status import StoredImage
 from rig.machine.firmware import find_uefi
 from rig.machine.launch import MemoryFile
-from rig.machine.migration import StateError, copy_sparse, load_state, save_state
+from rig.machine.migration import StateError, StateTimeout, copy_sparse, load_state, save_state
 from rig.machine.process import qemu_version
+from rig.machine.qmp import MonitorError
 from rig.machine.template import DISK, RAM, STATE, VARIABLES, DamagedTemplateError, Stage, Template, digest, write_meta
 from rig.spec import Accel, Firmware, TransportKind
 
 _FORMAT = "1"
 """Raised when what a template holds changes its meaning."""
+_KEEP = "keep a warm template"
 _TRIES = 2
 _RESTORED = "restored"
 _QUIET_SECONDS = 3.0
+_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -143,16 +146,27 @@ class _Warm:
         for _ in range(_TRIES):
             try:
                 template = self.template(kind)
-            except (StateError, HostError) as fault:
-                if isinstance(fault, StateError):
+            except (StateError, HostError, ImageError) as fault:
+                # A time-out, as an absent disk's room, says nothing of the next try.
+                if isinstance(fault, StateError) and not isinstance(fault, StateTimeout):
                     self.templates.give_up(key, fault.message)
                 return None, fault.message
             try:
-                return self.restore(kind, template), ""
+                return self._restored(kind, template), ""
             except (StateError, DamagedTemplateError, LaunchError, GuestError) as fault:
                 why = fault.message
                 self.templates.remove(key, f"a guest could not be restored from it: {why}")
         return None, why
+
+    def _restored(self, kind: _Kind, template: Template) -> Guest:
+        """A guest from `template`, which is not doubted at once: somebody may have killed or stopped its QEMU."""
+        try:
+            return self.restore(kind, template)
+        except (GuestError, StateTimeout, LaunchError) as fault:
+            if isinstance(fault, LaunchError) and not fault.by_chance:
+                raise
+            self.events.emit("template.restore.failed", image=kind.stored.spec.name, reason=fault.message)
+        return self.restore(kind, template)
 
     def template(self, kind: _Kind) -> Template:
         """The template of this kind, made where there is none. Raises `StateError`, `HostError`, what a boot raises."""
@@ -167,7 +181,7 @@ class _Warm:
         """Make a template: boot, or restore the one below and add the last layer; then save."""
         facts = kind.facts()
         spec = machine_of(kind.stored, kind.options)
-        space.require(into, spec.memory << 20, "keep a warm template")
+        space.require(into, spec.memory << 20, _KEEP)
         begun = time.monotonic()
         options = replace(kind.options, detached=False, ssh_port=0)
         with self.events.step("template.make", key=key_of(facts), image=kind.stored.spec.name):
@@ -175,27 +189,25 @@ class _Warm:
                 memory = MemoryFile(into / RAM, shared=True)
                 guest = boot_once(kind.stored, options, self.events, kind.accel, kind.reason, memory_file=memory)
             else:
-                try:
+                with space.explained(into, _KEEP):
                     copy_sparse(below.file(RAM), into / RAM)
-                except OSError as fault:
-                    raise HostError(f"a warm template cannot be copied: {fault.strerror or fault}") from fault
                 guest = self.restore(replace(kind, options=options), below, MemoryFile(into / RAM, shared=True))
             with guest:
-                if below is not None:
-                    kind.layers[-1].apply(guest)
-                stages = tuple(Stage(name=stage.name, seconds=stage.took) for stage in guest.stages)
-                host_key = _host_key(guest)
-                _quieten(guest)
-                save_state(guest.machine, into / STATE)
-                # QEMU's own end writes what its disks still hold in memory.
-                guest.machine.stop(soft_seconds=10.0)
+                with _death_told(guest):
+                    if below is not None:
+                        kind.layers[-1].apply(guest)
+                    stages = tuple(Stage(name=stage.name, seconds=stage.took) for stage in guest.stages)
+                    host_key = _host_key(guest)
+                    _quieten(guest)
+                    save_state(guest.machine, into / STATE)
+                _end(guest)
                 # Over the image itself: a template does not need the one below it.
                 qemuimg.differences(guest.machine.launch.disk, into / DISK, kind.stored.disk)
                 if guest.machine.launch.firmware is not None:
                     qemuimg.differences(
                         guest.machine.launch.firmware.variables, into / VARIABLES, find_uefi().variables, "raw"
                     )
-            with space.explained(into, "keep a warm template"):
+            with space.explained(into, _KEEP):
                 return write_meta(
                     into,
                     key=key_of(facts),
@@ -226,11 +238,11 @@ class _Warm:
             self.events.emit("machine.loaded", template=guest.template)
             boot = Boot(spec.boot, guest.machine, guest.console, self.events, factor=guest.factor)
             guest.stages = boot.reached
-            boot.begin()
-            boot.mark(_RESTORED)
-            guest.clock_is_stale = True
-            if not kind.options.console_only:
-                with explained(guest, boot):
+            with explained(guest, boot):
+                boot.begin()
+                boot.mark(_RESTORED)
+                guest.clock_is_stale = True
+                if not kind.options.console_only:
                     reach(guest, boot, _known_key(template))
             guest.own(stack.pop_all())
         self.events.emit("guest.ready", image=spec.name, seconds=round(boot.reached[-1].at, 3), template=guest.template)
@@ -247,6 +259,30 @@ def _known_key(template: Template) -> paramiko.PKey | None:
         return None
     kind, data = template.meta.host_key.split(" ", 1)
     return paramiko.PKey.from_type_string(kind, base64.b64decode(data))
+
+
+@contextlib.contextmanager
+def _death_told(guest: Guest) -> Iterator[None]:
+    """A guest that dies while it is saved is told of as one that dies anywhere else, with evidence."""
+    try:
+        yield
+    except (GuestDied, StateError, MonitorError) as fault:
+        death = guest.death()
+        if death is None and isinstance(fault, MonitorError):
+            raise StateTimeout(f"the machine was not saved: {fault.message}") from fault
+        if death is None or death is fault:
+            raise
+        raise type(death)(
+            f"{death.message}, while a warm template was made of it", evidence=death.evidence, hint=death.hint
+        ) from fault
+
+
+def _end(guest: Guest) -> None:
+    """End QEMU so that its disks are whole: only its own end writes what they still hold in memory."""
+    guest.machine.stop(soft_seconds=_END_SECONDS)
+    if guest.machine.process.exit_code != 0:
+        how = guest.machine.process.how_it_ended
+        raise StateTimeout(f"QEMU did not end by itself within {_END_SECONDS:.0f} s after the save: {how}")
 
 
 def _quieten(guest: Guest) -> None:

@@ -36,6 +36,7 @@ class Machine:
         self._monitor: Monitor | None = None
         self._stopping = threading.Lock()
         self._powered_off = threading.Event()
+        self._disk_error = ""
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,6 +93,23 @@ class Machine:
         """Whether the guest has shut down or reset itself."""
         return self._powered_off.is_set()
 
+    @property
+    def disk_error(self) -> str:
+        """Why QEMU holds the guest since one of its disks failed on this host; empty as long as none has."""
+        return self._disk_error
+
+    def status(self, *, seconds: float = 30.0) -> str:
+        """QEMU's own word: `running`, `paused`, `suspended`, `io-error`, ... Raises `MonitorError`, `GuestDied`."""
+        return str(self.monitor.execute("query-status", seconds=seconds).get("status"))
+
+    def answers(self, seconds: float) -> bool:
+        """Whether QEMU answers within the time: one that is stopped, or stuck, does not."""
+        try:
+            self.status(seconds=seconds)
+        except RigError:
+            return False
+        return True
+
     def resume(self) -> None:
         """Let the CPUs run: the first instruction is executed now."""
         self.monitor.execute("cont")
@@ -146,7 +164,10 @@ class Machine:
         if self._monitor is not None:
             self._monitor.close()
 
-    def _note(self, name: str, _data: dict[str, Any]) -> None:
+    def _note(self, name: str, data: dict[str, Any]) -> None:
         # With -no-reboot a guest's reset is a SHUTDOWN, too.
         if name in {"SHUTDOWN", "RESET", "GUEST_PANICKED"}:
             self._powered_off.set()
+        # By default QEMU holds a guest whose write finds no room, and tells it of any other error.
+        if name == "BLOCK_IO_ERROR" and data.get("action") == "stop":
+            self._disk_error = f"{data.get('operation', 'access')}: {data.get('reason', 'no reason given')}"

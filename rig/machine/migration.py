@@ -10,69 +10,102 @@ import os
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 from rig.deadline import Deadline
 from rig.errors import GuestDied, RigError
+from rig.image import space
 from rig.machine.machine import Machine
-from rig.machine.qmp import MonitorError
+from rig.machine.qmp import MonitorError, MonitorTimeout
 
 _STEP = 0.002
+_ANSWER_SECONDS = 30.0
+_FULL = ("No space left on device", "Disk quota exceeded")
+"""What `cat` says where it cannot write, by strerror(3)."""
 _CHUNK = 1 << 22
 _NO_LIMIT = 1 << 50
 """Bytes a second: QEMU's own limit spares networks."""
 
 
 class StateError(RigError):
-    """A machine's state could not be saved, or not be loaded."""
+    """A machine's state could not be saved, or not be loaded: QEMU refuses, and will refuse again."""
+
+
+class StateTimeout(StateError):
+    """QEMU did not do it in time: nothing is said of the machine or its state."""
 
 
 def save_state(machine: Machine, to: Path, seconds: float = 120.0) -> None:
     """Hold the machine and write its device state to `to`; it cannot run on afterwards.
 
     `machine` must have been started with a shared memory file. Raises `StateError` with QEMU's reason (a device that
-    cannot be saved, a full disk), `GuestDied`.
+    cannot be saved), `StateTimeout`, `HostError` (disk full), `GuestDied`.
     """
-    monitor = machine.monitor
     until = Deadline.after(seconds)
+
+    def ask(command: str, **arguments: object) -> Any:
+        return machine.monitor.execute(command, arguments or None, seconds=_patience(until))
+
     try:
-        machine.pause()
-        _leave_shared_memory_out(machine)
-        monitor.execute("migrate-set-parameters", {"max-bandwidth": _NO_LIMIT})
-        monitor.execute("migrate", {"uri": f"exec:cat > {shlex.quote(str(to.absolute()))}"})
-        while (found := monitor.execute("query-migrate")).get("status") != "completed":
+        ask("stop")
+        _leave_shared_memory_out(machine, until)
+        ask("migrate-set-parameters", **{"max-bandwidth": _NO_LIMIT})
+        ask("migrate", uri=f"exec:cat > {shlex.quote(str(to.absolute()))}")
+        while (found := ask("query-migrate")).get("status") != "completed":
             if found.get("status") in {"failed", "cancelled"}:
-                raise StateError(f"QEMU could not save the machine: {found.get('error-desc', 'it gave no reason')}")
+                raise _failed_save(machine, to, str(found.get("error-desc", "it gave no reason")))
             if until.expired:
-                raise StateError(f"QEMU did not save the machine's state within {seconds:.0f} s")
+                raise StateTimeout(f"QEMU did not save the machine's state within {seconds:.0f} s")
             time.sleep(_STEP)
+    except MonitorTimeout as fault:
+        raise StateTimeout(f"QEMU did not save the machine: {fault.message}") from fault
     except MonitorError as fault:
         raise StateError(f"QEMU could not save the machine: {fault.message}") from fault
+
+
+def _failed_save(machine: Machine, to: Path, said: str) -> RigError:
+    """QEMU knows only that its pipe broke; what has been reading from it says why on the same standard error."""
+    output = machine.process.output
+    if any(words in output for words in _FULL):
+        return space.full(to.parent, "save a machine's state")
+    return StateError(f"QEMU could not save the machine: {said}")
 
 
 def load_state(machine: Machine, source: Path, seconds: float = 60.0) -> None:
     """Load what `save_state` wrote into a machine started with `incoming`; it is held, ready for `resume`.
 
-    Raises `StateError` with QEMU's words.
+    Raises `StateError` with QEMU's words, `StateTimeout`, and `GuestDied` where a signal has ended QEMU.
     """
-    monitor = machine.monitor
     until = Deadline.after(seconds)
     try:
-        _leave_shared_memory_out(machine)
-        monitor.execute("migrate-incoming", {"uri": f"exec:cat {shlex.quote(str(source.absolute()))}"})
-        while monitor.execute("query-status").get("status") == "inmigrate":
+        _leave_shared_memory_out(machine, until)
+        uri = f"exec:cat {shlex.quote(str(source.absolute()))}"
+        machine.monitor.execute("migrate-incoming", {"uri": uri}, seconds=_patience(until))
+        while machine.status(seconds=_patience(until)) == "inmigrate":
             if until.expired:
-                raise StateError(f"QEMU did not load the machine's state within {seconds:.0f} s")
+                raise StateTimeout(f"QEMU did not load the machine's state within {seconds:.0f} s")
             time.sleep(_STEP)
+    except MonitorTimeout as fault:
+        raise StateTimeout(f"QEMU did not load the machine's state: {fault.message}") from fault
     except (MonitorError, GuestDied) as fault:
         # QEMU ends itself on a state that it cannot read.
         machine.process.wait(1.0)
+        if (machine.process.exit_code or 0) < 0:
+            how = machine.process.how_it_ended
+            raise GuestDied(f"QEMU ended ({how}) while it loaded the machine's state") from fault
         said = machine.process.output.strip()
         raise StateError(f"QEMU could not load the machine's state: {said or fault.message}") from fault
 
 
-def _leave_shared_memory_out(machine: Machine) -> None:
+def _leave_shared_memory_out(machine: Machine, until: Deadline) -> None:
     capability = {"capability": "x-ignore-shared", "state": True}
-    machine.monitor.execute("migrate-set-capabilities", {"capabilities": [capability]})
+    arguments = {"capabilities": [capability]}
+    machine.monitor.execute("migrate-set-capabilities", arguments, seconds=_patience(until))
+
+
+def _patience(until: Deadline) -> float:
+    """For one answer of QEMU's."""
+    return max(_STEP, until.slice(_ANSWER_SECONDS))
 
 
 def copy_sparse(source: Path, to: Path) -> Path:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
+
 from rig.errors import HostError, LaunchError, exit_words
 from rig.machine.guard import guard
 
@@ -109,7 +111,20 @@ class Process:
     def how_it_ended(self) -> str:
         """In words."""
         code = self.exit_code
-        return "running" if code is None else exit_words(code)
+        if code is None:
+            return "running"
+        if code == -signal.SIGBUS and any("memory-backend-file" in word for word in self.argv):
+            # Linux has no other way to tell a process that a page of a mapped file cannot be had.
+            return f"{exit_words(code)}, as when the disk under its memory's file is full, or that file was cut short"
+        return exit_words(code)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is held by a signal (SIGSTOP): it lives, and does nothing."""
+        try:
+            return self.alive and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            return False
 
     @property
     def output(self) -> str:
@@ -155,7 +170,15 @@ class Process:
         output = self.output
         hint = next((hint for pattern, hint in _HINTS if re.search(pattern, output)), "")
         what = f"QEMU did not start: {why}" if self.alive else "QEMU did not start"
-        return LaunchError(what, command=self.argv, exit_code=self.exit_code, output=output, hint=hint)
+        return LaunchError(
+            what,
+            command=self.argv,
+            exit_code=self.exit_code,
+            output=output,
+            hint=hint,
+            # Ended by a signal, or silent: nothing that its command line has brought about.
+            by_chance=self.alive or (self.exit_code or 0) < 0,
+        )
 
 
 @contextlib.contextmanager

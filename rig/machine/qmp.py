@@ -27,6 +27,10 @@ class MonitorError(RigError):
     """QEMU refused a command or did not answer it in time."""
 
 
+class MonitorTimeout(MonitorError):
+    """QEMU did not answer in time: it is stopped, stuck, or the host is."""
+
+
 class Monitor:
     """A QMP session on a connected socket or a path.
 
@@ -51,7 +55,7 @@ class Monitor:
         except TimeoutError as fault:
             self.close()
             # QEMU serves one client at a time on each monitor; the next one is let in and not greeted.
-            raise MonitorError(f"QEMU's monitor did not answer within {seconds:.0f} s") from fault
+            raise MonitorTimeout(f"QEMU's monitor did not answer within {seconds:.0f} s") from fault
         except (QMPError, OSError) as fault:
             self.close()
             raise MonitorError(f"QEMU's monitor did not answer: {fault}") from fault
@@ -78,7 +82,7 @@ class Monitor:
         try:
             return self._wait(self._client.execute(command, arguments), seconds)
         except TimeoutError as fault:
-            raise MonitorError(f"QEMU did not answer {command} within {seconds:.0f} s") from fault
+            raise MonitorTimeout(f"QEMU did not answer {command} within {seconds:.0f} s") from fault
         except QMPError as fault:
             if not self._client.runstate.name == "RUNNING":
                 raise GuestDied(f"QEMU ended while it was asked for {command}") from fault

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rig.errors import Evidence, GuestError, RigError
+from rig.errors import Evidence, GuestError, RigError, TransportError
 from rig.guest import Guest
 from rig.probe.manifest import ProbeManifest
 from rig.result import CaseResult, LeakRecord, Outcome, RubbishRecord
@@ -19,6 +19,8 @@ _LIST_SECONDS = 20.0
 _FEWEST_BATCHES = 2
 MUTE_STARTS = 2
 """Starts on end without a hello until a probe is given up: each may cost minutes of waiting, and none is different."""
+PUSH_TRIES = 2
+"""Guests on end that do not take a probe's file until it is given up."""
 
 
 @dataclass
@@ -62,6 +64,8 @@ class _Book:
     """Cases that the probe does not have, with the reason in words."""
     mute: int = 0
     """Starts on end that said no hello."""
+    unpushed: int = 0
+    """Guests on end that are well and did not take the probe's file."""
     hopeless: str = ""
     """Why it is not started again."""
 
@@ -173,6 +177,14 @@ class CaseRunner:
             self.keeper.lose(fault.message)
             words = f"{fault.message}, before this case began"
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
+        except TransportError as fault:
+            # What others left in a guest, a full disk for example, is no fault of this probe's.
+            self.keeper.lose(fault.message)
+            book.unpushed += 1
+            if book.unpushed >= PUSH_TRIES:
+                book.hopeless = f"the probe was not started: {fault.message}"
+            return None
+        book.unpushed = 0
         todo = [one for one in dict.fromkeys(wanted) if one not in book.answers and one not in book.lacking]
         made = manifest.made_for(guest.os)
         if self.keeper.settings.isolation is Isolation.CASE and made:

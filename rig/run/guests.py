@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rig.errors import Evidence, GuestError, RigError
+from rig.errors import Evidence, GuestError, LaunchError, RigError
 from rig.events import Events
 from rig.guest import Guest
 from rig.image.status import StoredImage
@@ -126,8 +126,9 @@ class GuestKeeper:
             except RigError as fault:
                 self._id = self._maker.last_id
                 self._failures += 1
-                # Only a guest's own failure may be chance; bad input and an absent QEMU stay as they are.
-                if self._failures >= BOOT_TRIES or not isinstance(fault, GuestError):
+                # Only a guest's own failure, or QEMU's sudden end, may be chance; bad input and an absent QEMU stay.
+                chance = isinstance(fault, GuestError) or (isinstance(fault, LaunchError) and fault.by_chance)
+                if self._failures >= BOOT_TRIES or not chance:
                     self.gave_up = fault
                     raise
             else:

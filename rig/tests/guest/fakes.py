@@ -15,6 +15,7 @@ from rig.deadline import Deadline
 from rig.errors import LaunchError, TransportError
 from rig.guest.transport import Lost, RunResult
 from rig.machine import Launch
+from rig.machine.qmp import MonitorTimeout
 from rig.spec import ImageSpec
 
 LINES = {
@@ -56,6 +57,7 @@ class FakeProcess:
     pid: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
     how_it_ended: str = "killed by SIGKILL"
+    stopped: bool = False
 
     @property
     def alive(self) -> bool:
@@ -83,6 +85,8 @@ class FakeMachine:
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX)
         self.powered = threading.Event()
         self.started = self.stopped = self.left = False
+        self.state = "running"
+        self.disk_error = ""
 
     @property
     def alive(self) -> bool:
@@ -120,6 +124,14 @@ class FakeMachine:
 
     def ssh_port(self) -> int:
         return 2222
+
+    def status(self, *, seconds: float = 0) -> str:
+        if not self.state:
+            raise MonitorTimeout("QEMU did not answer query-status within 5 s")
+        return self.state
+
+    def answers(self, seconds: float) -> bool:
+        return bool(self.state)
 
     def screenshot(self, to: Path) -> Path:
         to.write_bytes(b"png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from rig.deadline import Deadline
-from rig.errors import GuestDied, HangError, PanicError, TransportError, TransportTimeout
+from rig.errors import GuestDied, GuestError, HangError, PanicError, TransportError, TransportTimeout
 from rig.events import Events
 from rig.guest import Guest, GuestOptions
 from rig.spec import Accel
@@ -67,12 +68,64 @@ def test_a_slow_command_in_a_live_guest_is_slow(guest: Guest) -> None:
 
 def test_a_guest_that_does_not_answer_hangs_and_stays_lost(guest: Guest) -> None:
     _, transport = parts(guest)
+    guest.factor = 0.01
     transport.fault, transport.pings = SLOW, False
     with pytest.raises(HangError, match=r"no longer answers \('x' did not end") as caught:
         guest.run("x")
     assert caught.value.evidence.registers == "RIP=0"
     assert not guest.alive, "nobody may be handed a guest that hangs"
     assert guest.death() is caught.value
+
+
+@pytest.mark.parametrize(
+    ("state", "stopped", "words"),
+    [
+        ("running", False, "60 s)"),
+        ("suspended", False, "60 s); QEMU's state: suspended"),
+        ("", False, "60 s); nor does QEMU"),
+        ("", True, "60 s); nor does QEMU: its process is stopped"),
+    ],
+)
+def test_what_stands_between(
+    state: str, stopped: bool, words: str, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, transport = parts(guest)
+    guest.factor = 0.01
+    transport.fault, transport.pings = SLOW, False
+    machine.state, machine.process.stopped = state, stopped
+    with pytest.raises(HangError) as caught:
+        guest.run("x")
+    assert caught.value.message.endswith(words)
+    # A monitor that is silent is asked for nothing more: each question would cost its whole time-out.
+    assert bool(caught.value.evidence.registers) is bool(state)
+
+
+def test_a_console_that_still_answers(guest: Guest) -> None:
+    machine, transport = parts(guest)
+    transport.fault, transport.pings = SLOW, False
+
+    def answer() -> None:
+        machine.theirs.recv(1)
+        machine.say(b"login: ")
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    with pytest.raises(HangError, match="its console still answers, so its network or its SSH server is at fault"):
+        guest.run("x")
+    answering.join()
+
+
+def test_a_disk_of_the_host_that_failed(guest: Guest) -> None:
+    machine, transport = parts(guest)
+    machine.disk_error = "write: No space left on device"
+    assert not guest.alive
+    transport.fault = TransportError("the guest was lost")
+    with pytest.raises(
+        GuestError, match=r"QEMU holds the guest, its disk failed on this host \(write: No space"
+    ) as caught:
+        guest.run("x")
+    assert type(caught.value) is GuestError, "neither the guest's death nor a hang"
+    assert "RIG_SCRATCH" in caught.value.hint
 
 
 def test_a_panic_is_told_with_its_text(guest: Guest) -> None:

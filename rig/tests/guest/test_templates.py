@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from rig.errors import InputError
+from rig.deadline import Deadline
+from rig.errors import HostError, InputError
 from rig.events import Event, Events
 from rig.guest.templates import DEFAULT_LIMIT, Templates, key_of, limit_bytes
 from rig.machine.template import META, RAM, Template, write_meta
@@ -80,11 +86,57 @@ def test_what_a_killed_process_left_goes_with_the_next_making(templates: Templat
     remains.mkdir(parents=True)
     (remains / RAM).write_bytes(b"x")
     (remains / META).write_bytes(b"x")
-    other = templates.root / ".b-12345"
-    other.mkdir()
+    forgotten, under_way = templates.root / ".b-12345", templates.root / ".c-12345"
+    forgotten.mkdir()
+    under_way.mkdir()
     assert templates.all() == []
+    with FileLock(templates.root / "c.lock"):
+        templates.make("a", filler("a"))
+    # Nobody makes "b" any more, and nobody may ever ask for it again.
+    assert not remains.exists() and not forgotten.exists() and under_way.exists()
+
+
+def test_a_process_that_is_killed_leaves_no_half(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from rig.guest.templates import Templates
+def fill(into):
+    (into / "ram").write_bytes(b"x" * 1000)
+    print(into, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+Templates(Path(sys.argv[1])).make("a", fill)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    patience = Deadline.after(60)
+    while Path(done.stdout.strip()).exists():
+        assert not patience.expired, "its keeper has not removed it"
+        time.sleep(0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.lock"]
+
+
+def test_one_whose_use_cannot_be_noted_is_used(templates: Templates, monkeypatch: pytest.MonkeyPatch) -> None:
     templates.make("a", filler("a"))
-    assert not remains.exists() and other.exists()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Template, "used", refuse)
+    assert templates.find("a") is not None
+
+
+@pytest.mark.parametrize("call", ["mkdtemp", "lock"])
+def test_a_full_disk_is_named(call: str, templates: Templates, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if call == "lock":
+        monkeypatch.setattr(FileLock, "acquire", full)
+    else:
+        monkeypatch.setattr("rig.guest.templates.tempfile.mkdtemp", full)
+    with pytest.raises(HostError, match="disk full: cannot keep a warm template"):
+        templates.make("a", filler("a"))
 
 
 def test_a_damaged_one_is_removed_with_the_reason(templates: Templates, heard: list[Event]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.errors import GuestDied
+from rig.errors import GuestDied, HostError
 from rig.machine import Machine
 from rig.machine.launch import MemoryFile
 from rig.machine.migration import StateError, copy_sparse, extents, load_state, save_state
@@ -72,7 +72,7 @@ def test_no_room_for_the_state(launch, disk, place) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     (place / "state").symlink_to("/dev/full")
-    with pytest.raises(StateError, match="could not save"):
+    with pytest.raises(HostError, match="disk full: cannot save a machine's state"):
         saved(launch, place)
 
 

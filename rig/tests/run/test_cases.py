@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rig.errors import GuestDied, PanicError, TransportError
 from rig.probe.manifest import ProbeManifest
 from rig.result import GuestRecord, Outcome
-from rig.run.cases import CaseAnswer, CaseRunner
+from rig.run.cases import PUSH_TRIES, CaseAnswer, CaseRunner
 from rig.run.guests import GuestKeeper
 from rig.run.settings import RunSettings
 from rig.spec import Isolation
@@ -319,7 +319,7 @@ def test_one_bad_boot_costs_nobody(bench: Bench) -> None:
     ("fault", "outcome", "words"),
     [
         (GuestDied("QEMU ended", evidence=EVIDENCE), Outcome.PANIC, "QEMU ended, before this case began"),
-        (TransportError("no space left on device"), Outcome.ERROR, "not started: no space left on device"),
+        (TransportError("no space left on device"), Outcome.PASS, ""),
     ],
 )
 def test_a_push_that_fails(
@@ -335,4 +335,22 @@ def test_a_push_that_fails(
     answers = bench.all()
     assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"a": outcome}
     assert words in answers["a"].result.reason
-    assert bench.world.booted == (2 if outcome is Outcome.PANIC else 1)
+    assert bench.world.booted == 2
+
+
+def test_a_push_that_fails_in_fresh_guests_too_is_not_tried_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Any] = []
+
+    def push(*_: Any) -> None:
+        tries.append(1)
+        raise TransportError("no space left on device")
+
+    monkeypatch.setattr(FakeGuest, "push", push)
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
+    assert {answer.result.reason for answer in answers.values()} == {
+        "the probe was not started: no space left on device"
+    }
+    assert len(tries) == PUSH_TRIES

@@ -23,7 +23,7 @@ DEATH = PanicError("the guest's kernel panicked: test", evidence=EVIDENCE)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(home: Path) -> Iterator[World]:
     with installed(World()) as found:
         yield found
 

@@ -1,0 +1,79 @@
+"""For tests of faults: guests of one warm template that is a copy of the user's own, so that none of them boots."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rig.events import Event, Events
+from rig.guest import Guest, GuestOptions
+from rig.guest.templates import Templates
+from rig.guest.warm import Layer, ready_guest
+from rig.machine.migration import copy_sparse
+
+
+def own_templates(guest: Guest, root: Path) -> Templates:
+    """A directory of templates with the one that `guest` was restored from, if it was."""
+    templates = Templates(root)
+    if guest.template is not None:
+        (root / guest.template).mkdir(parents=True)
+        for file in (Templates().root / guest.template).iterdir():
+            copy_sparse(file, root / guest.template / file.name)
+    return templates
+
+
+@dataclass
+class Bench:
+    """Guests like `like`, ended with the test; `heard` are the events of all of them."""
+
+    like: Guest
+    templates: Templates
+    logs: Path
+    heard: list[Event] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def get(self, *layers: Layer, **changed: object) -> Guest:
+        """A guest that is ready; short deadlines, for what is waited for here does not come."""
+        events = Events()
+        events.listen(self.heard.append)
+        self.templates.events = events
+        options = GuestOptions(self.logs, accel=self.like.accel, clock=self.like.options.clock, time_factor=1.0)
+        chosen = replace(options, **changed)  # type: ignore[arg-type]
+        return self.stack.enter_context(
+            ready_guest(self.like.stored, chosen, events, layers=layers, templates=self.templates)
+        )
+
+    def told(self, name: str) -> list[str]:
+        """The reasons that events of this name gave."""
+        return [str(event.data.get("reason", "")) for event in self.heard if event.name == name]
+
+    @property
+    def in_the_making(self) -> list[str]:
+        """What is left of templates that were not finished."""
+        return [path.name for path in self.templates.root.glob(".*")]
+
+
+@contextmanager
+def bench_of(guest: Guest, templates: Templates, logs: Path) -> Iterator[Bench]:
+    """A bench that leaves no guest."""
+    if guest.template is None:
+        pytest.skip(f"{guest.stored.spec.name} is not restored from a template here")
+    with ExitStack() as stack:
+        yield Bench(guest, templates, logs, stack=stack)
+
+
+def stop(guest: Guest) -> None:
+    """Hold QEMU as it is, by a signal that it can neither see nor refuse."""
+    os.kill(guest.machine.process.pid, signal.SIGSTOP)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone for good."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
