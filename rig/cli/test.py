@@ -79,7 +79,7 @@ def test(
         memory=memory,
         isolation=isolation or wanted.isolation,
         cold=cold,
-        find_order=find_order,
+        find_order=wanted.find_order if find_order is None else find_order,
         quarantine=quarantine or _beside(suite, wanted.quarantine),
         retries=wanted.retries if retries is None else retries,
         run_dir=run_dir,

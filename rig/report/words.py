@@ -171,7 +171,10 @@ def conclusion(record: RunRecord) -> str:
 def _red_words(record: RunRecord) -> str:
     """What makes the run red by its cases' verdicts; nothing where that is none."""
     failed, unneeded = (len(record.with_verdict(one)) for one in (Verdict.UNEXPECTED, Verdict.UNNEEDED_QUARANTINE))
+    by_order = sum(case.order is not None for case in record.with_verdict(Verdict.UNEXPECTED))
     told = [f"{plural(failed, 'case')} not as expected"] if failed else []
+    if by_order:
+        told[0] += f", {by_order} order-dependent"
     if unneeded:
         told.append(f"{plural(unneeded, 'case')} quarantined without need: take the entry out")
     return "; ".join(told)

@@ -70,9 +70,14 @@ class GuestKeeper:
         return None if self._held is None else self._held.guest
 
     @property
-    def cheap(self) -> bool:
-        """Whether one more guest costs little: it is restored from a template, and the host has room for it."""
-        return self.record is not None and self.record.start == "warm" and self._maker.may_prepare()
+    def warm(self) -> bool:
+        """Whether guests here are restored from a template, in a part of a second."""
+        return self.record is not None and self.record.start == "warm"
+
+    @property
+    def may_have_another(self) -> bool:
+        """Whether the host has room for one more guest beside the present one."""
+        return self._maker.may_prepare()
 
     @property
     def release(self) -> str | None:
@@ -183,6 +188,11 @@ class GuestKeeper:
         """The run is over: end the guest, and the one that was made ready ahead. Safe to call twice."""
         self.lose(_OVER)
         self._pool.close()
+
+    def rest(self) -> None:
+        """Nobody wants a guest for a while: end the present one and the one that was made ready, soon."""
+        self._retire()
+        self._pool.empty()
 
     def _retire(self) -> None:
         """End a guest that has been used, behind the next one's back."""

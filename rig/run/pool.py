@@ -50,10 +50,21 @@ class Pool(Generic[Kept]):
         self._endings = [ending for ending in self._endings if not ending.done()]
         self._endings.append(self._threads.submit(one.close))
 
+    def empty(self) -> None:
+        """End the one that is ready, soon: nobody will want it for a while."""
+        waiting, self._next = self._next, None
+        if waiting is not None and not waiting.cancel():
+            self._endings.append(self._threads.submit(_end, waiting))
+
     def close(self) -> None:
         """End what is left, and wait for it. Safe to call twice."""
         waiting, self._next = self._next, None
         if waiting is not None and not waiting.cancel():
-            with contextlib.suppress(RigError):
-                waiting.result().close()
+            _end(waiting)
         self._threads.shutdown(wait=True)
+
+
+def _end(waiting: Future[Kept]) -> None:
+    """End what was made ready; one that could not be made has ended."""
+    with contextlib.suppress(RigError):
+        waiting.result().close()

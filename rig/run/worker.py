@@ -25,7 +25,7 @@ from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishReco
 from rig.run.cases import CaseAnswer, CaseRunner, probes_directory
 from rig.run.guests import GuestKeeper
 from rig.run.making import Outfit
-from rig.run.ordering import OrderFinder
+from rig.run.ordering import OrderFinder, noted
 from rig.run.probe_run import case_facts
 from rig.run.settings import RunSettings
 from rig.spec import Isolation, PlacedEntry, load_quarantine
@@ -144,16 +144,23 @@ class Worker:
     def look_into_order(self, manifest: ProbeManifest, answer: CaseAnswer) -> None:
         """Where a case is not as expected: does what ran before it in its guest decide that?
 
-        Unless it was asked for or refused, only where another guest costs little, and the case did not cost it its own.
+        Unless it was asked for or refused, only where another guest costs little, and the case has left this one alive.
         """
         result, wanted = answer.result, self.settings.find_order
         if not result.missed or result.outcome is Outcome.ERROR or answer.broken or wanted is False:
             return
         ran = self.cases.before(result)
-        if ran is None or not (wanted or (self.cases.keeper.cheap and not result.outcome.costs_guest)):
+        if ran is None or not (wanted or (self.cases.keeper.warm and not result.outcome.costs_guest)):
+            return
+        if not wanted and not self.cases.keeper.may_have_another:
+            answer.result = noted(
+                result, "whether the order matters was not asked: the host has no room for a guest more"
+            )
             return
         self.events.emit("order.asked", case=result.id)
         answer.result = self._order.look(manifest, result, *ran)
+        if "_alone" in self.__dict__:
+            self._alone.keeper.rest()
 
     @cached_property
     def _order(self) -> OrderFinder:

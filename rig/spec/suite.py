@@ -39,6 +39,8 @@ class SuiteSpec(Spec):
     isolation: Isolation = Isolation.SUITE
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     """How often a case that is not as expected is run again, each time in a fresh guest."""
+    find_order: bool | None = None
+    """Whether to look for the case before a failure that brings it about; absent: where guests are restored."""
     quarantine: str | None = None
     """A quarantine file, relative to this one."""
     batches: Annotated[int, Field(ge=2, le=10_000)] = 30

@@ -71,10 +71,11 @@ def test_a_suite_gives_settings_and_options_win(rig: Rig, asked: list[TestReques
 def test_a_suites_quarantine_lies_beside_the_suite(rig: Rig, asked: list[TestRequest], tmp_path: Path) -> None:
     suite = tmp_path / "suites" / "suite.yaml"
     suite.parent.mkdir()
-    suite.write_text(SUITE + "quarantine: ../known.yaml\n")
+    suite.write_text(SUITE + "quarantine: ../known.yaml\nfind_order: false\n")
     rig("test", "--suite", suite)
-    rig("test", "--suite", suite, "--quarantine", "other.yaml")
+    rig("test", "--suite", suite, "--quarantine", "other.yaml", "--find-order")
     found = [request.settings.quarantine for request in asked]
+    assert [request.settings.find_order for request in asked] == [False, True]
     assert found == [suite.parent / "../known.yaml", Path("other.yaml")]
 
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from rig.report import words
-from rig.result import Outcome, summarize
+from rig.result import OrderRecord, Outcome, summarize
 from rig.tests.result import make
 from rig.tests.result.test_case import ENTRY
 from rig.tests.result.test_model import record
+
+ORDER = OrderRecord(after=("pipe.x",), then=Outcome.FAIL, alone=Outcome.PASS)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,10 @@ def test_what_must_not_be_misread_has_a_note() -> None:
         (
             {"state": "complete", "cases": (make.case("a", Outcome.FAIL), make.case("b", quarantine=ENTRY))},
             "1 case not as expected; 1 case quarantined without need: take the entry out",
+        ),
+        (
+            {"state": "complete", "cases": (make.case("a", Outcome.FAIL), make.case("b", Outcome.FAIL, order=ORDER))},
+            "2 cases not as expected, 1 order-dependent",
         ),
         ({"state": "complete", "cases": (make.case(),), "planned": ("x", "y")}, "2 cases never ran"),
         ({"state": "complete"}, "No case was run"),

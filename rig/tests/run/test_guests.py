@@ -204,6 +204,17 @@ def test_a_guest_that_died_is_replaced_within_its_probe(world: World, told: list
     keeper.close()
 
 
+def test_a_keeper_that_rests_holds_no_guest(world: World, told: list[GuestRecord], tmp_path: Path) -> None:
+    world.warm = True
+    keeper = isolated(world, told, tmp_path, Isolation.CASE)
+    keeper.begin("pipe")
+    keeper.rest()
+    keeper._pool._threads.shutdown(wait=True)
+    assert world.guests and all(guest.closed for guest in world.guests)
+    assert told[-1].ended
+    keeper.close()
+
+
 def test_no_room_on_the_host_is_told_and_final(
     world: World, told: list[GuestRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,13 @@ def test_by_default_only_where_it_is_cheap(warm: bool, ill: str, asked: bool | N
     assert (found.order is not None) == looked
 
 
+def test_where_the_host_has_no_room_it_is_told(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rig.run.capacity.Capacity.may_prepare", lambda *_: False)
+    found = case(go({"fourth": "fail after second"}), "sample.fourth")
+    assert found.order is None
+    assert found.notes == ("whether the order matters was not asked: the host has no room for a guest more",)
+
+
 def test_only_so_many_are_looked_into(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ordering, "MOST_CASES", 1)
     run = go({"second": "fail", "fourth": "fail after first"})

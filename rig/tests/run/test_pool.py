@@ -66,6 +66,15 @@ def test_the_next_is_made_meanwhile_and_only_one(pool: Pool[Thing], maker: Maker
     assert len(maker.made) == 1
 
 
+def test_what_nobody_wants_any_more_is_ended_and_the_next_is_another(pool: Pool[Thing], maker: Maker) -> None:
+    pool.prepare()
+    assert maker.began.wait(30)
+    pool.empty()
+    assert pool.take().number == 2
+    assert maker.made[0].closed.wait(30)
+    assert not maker.made[1].closed.is_set()
+
+
 def test_what_is_being_made_is_waited_for(pool: Pool[Thing], maker: Maker) -> None:
     maker.go_on.clear()
     pool.prepare()
