@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rig.bench.frame import Bed, Finding, Plot, Series, Target
 from rig.bench.spread import at_most, spread
-from rig.bench.suites import SuiteRun, chosen_cases, run_suite
+from rig.bench.suites import SuiteRun, chosen_cases, one_of_each, run_suite
 from rig.spec import Isolation
 
 CASES = 250
@@ -19,7 +19,7 @@ def run(bed: Bed) -> Finding:
     cases = chosen_cases(CASES)
     bed.say("making templates, compiling probes")
     for isolation in Isolation:
-        run_suite(bed, f"before-{isolation}", *_arguments(isolation, cases), "-k", cases[0].replace(".", " and "))
+        run_suite(bed, f"before-{isolation}", *_arguments(isolation, one_of_each(cases)))
     measured: dict[Isolation, list[SuiteRun]] = {isolation: [] for isolation in Isolation}
     for number in range(1, max(1, bed.rounds // _ROUNDS_EACH) + 1):
         for isolation, runs in measured.items():

@@ -47,6 +47,10 @@ def test_cases_are_taken_evenly_and_pass_everywhere():
     assert CASE in next(one for one in manifests if one.probe == PROBE).cases
 
 
+def test_one_case_of_each_probe():
+    assert suites.one_of_each(["pipe.a", "pipe.b", "fifo.c", "pipe.d"]) == ["pipe.a", "fifo.c"]
+
+
 def test_a_suite_that_cannot_be_run_is_told_with_its_words(tmp_path):
     with pytest.raises(RigError, match=r"(?s)status 2:.*no_such_probe_at_all"):
         suites.run_suite(Bed(tmp_path, 1, print), "odd", "no_such_probe_at_all")
