@@ -138,7 +138,7 @@ def tell(measured: dict[str, Sides], probes: int) -> Finding:
     found.notes += [
         f"{probes} portable probes, suite isolation, -n 0, taken in turns; ratio: the median of the rounds' ratios",
         "the loop sends all probes by one `tar | ssh`, then starts each by an `ssh` with a connection of its own; the "
-        "rig sends each probe when it is wanted, by one connection, reads, checks and records every result as it comes",
+        "rig sends all at once, too, starts each by one connection, reads, checks and records every result as it comes",
         "whole command: for the rig from the start of `rig test` to its end, Python, collection and report included; "
         "for the loop the rig's own restore of the guest in a process that runs already, and then the loop",
     ]

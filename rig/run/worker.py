@@ -86,7 +86,7 @@ class Worker:
         )
 
     def _outfit(self) -> Outfit:
-        """All probes at once, where guests are restored often; else each is pushed when it is wanted."""
+        """All probes in the template, where guests are restored often; else they are pushed when one is wanted."""
         if self.settings.isolation is Isolation.SUITE:
             return Outfit()
         for manifest in self.manifests:
@@ -131,6 +131,8 @@ class Worker:
         """
         runner = self.cases
         self.events.emit("case.wanted", case=f"{manifest.probe}.{name}", mechanism=manifest.mechanism)
+        for one in self.manifests:
+            self._built(one)  # a guest gets all of them at once
         unbuilt = self._built(manifest)
         if unbuilt is not None:
             return CaseAnswer(self.error(manifest, name, f"the probe was not built: {unbuilt.message}"))

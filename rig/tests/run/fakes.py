@@ -157,7 +157,7 @@ class FakeGuest:
     def push(self, source: Path, destination: str) -> None:
         if self.dead is not None:
             raise self.dead
-        self.pushed.append(destination)
+        self.pushed += [f"{destination}/{path.name}" for path in sorted(source.iterdir())]
 
     def run(self, command: str, *, seconds: float = 60, idle: float | None = None, on_output: Say | None = None) -> Any:
         if self.dead is not None:

@@ -70,7 +70,7 @@ def make(
     records: list[GuestRecord] = []
     stored: Any = STORED
     keeper = GuestKeeper(stored, RunSettings(isolation=isolation), place / "logs", on_guest=records.append)
-    other = place / "other" / "other.c"
+    other = write_manifest(place, ["x"], "other").source_paths[0]
     runner = CaseRunner(keeper, {"sample": manifest.source_paths[0], "other": other})
     return Bench(world, manifest, place, runner, keeper, records)
 
@@ -114,7 +114,7 @@ def test_all_well_is_one_start_in_one_guest(bench: Bench) -> None:
     assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS)
     assert bench.world.starts == [("sample", NAMES)]
     assert bench.world.booted == 1
-    assert bench.world.guests[0].pushed == ["/tmp/rig/sample"]
+    assert bench.world.guests[0].pushed == ["/tmp/rig/other", "/tmp/rig/sample"]  # what comes next is in it, too
     assert all(answer.evidence is None for answer in answers.values())
     assert bench.records[-1].facts is not None
     assert bench.records[-1].facts.release == "6.1"
@@ -142,7 +142,7 @@ def test_a_lost_guest_is_ended_and_its_end_told(bench: Bench) -> None:
     assert [(record.id, record.ended) for record in bench.records if record.ended] == [
         ("main-1", "the guest's kernel panicked: test")
     ]
-    assert second.pushed == ["/tmp/rig/sample"]
+    assert second.pushed == ["/tmp/rig/other", "/tmp/rig/sample"]
 
 
 @pytest.mark.parametrize("order", [list("dcba"), list("bdac"), list("cabd")])
@@ -215,6 +215,14 @@ def test_a_guest_found_dead_at_the_end_of_a_probe_makes_its_last_case_pay(bench:
     assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS) | {"d": Outcome.PANIC}
     assert bench.world.guests[0].closed
     assert outcomes(bench.all(manifest=other)) == dict.fromkeys("xy", Outcome.PASS)
+
+
+def test_a_guest_gets_all_probes_by_one_push(bench: Bench) -> None:
+    other = write_manifest(bench.place, ["x"], "other")
+    bench.all()
+    bench.all(manifest=other)
+    assert bench.world.booted == 1
+    assert bench.world.guests[0].pushed == ["/tmp/rig/other", "/tmp/rig/sample"]
 
 
 def test_a_guest_that_dies_later_costs_the_next_case(bench: Bench) -> None:
