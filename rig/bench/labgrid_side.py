@@ -23,9 +23,7 @@ def main() -> None:
         tell("login")
         ssh = target.get_driver("SSHDriver")
         tell("ssh")
-        ssh.run(f"mkdir -p {job['place']}")
-        for program in sorted(Path(job["bundle"]).iterdir()):
-            ssh.put(str(program), f"{job['place']}/{program.name}")
+        ssh.put(job["bundle"], job["place"])
         tell("pushed")
         ssh.run(job["first"], timeout=job["seconds"])
         tell("first")

@@ -10,7 +10,7 @@ from typing import Any
 from rig.bench.frame import Bed, Finding, Plot, Series
 from rig.bench.load import load
 from rig.bench.peers_machine import PLACE, prepare_disk
-from rig.bench.peers_sides import Job, Took, by_kirk, by_labgrid, kirk_as_it_is
+from rig.bench.peers_sides import Job, Took, by_kirk, by_labgrid, functional, kirk_as_it_is
 from rig.bench.peers_venv import peers_python, versions
 from rig.bench.plainloop import ssh_client
 from rig.bench.ratio import ratio
@@ -18,19 +18,15 @@ from rig.bench.spread import spread
 from rig.bench.subject import CASE, PROBE
 from rig.bench.suites import portable, run_suite
 from rig.errors import HostError, RigError
-from rig.guest.accel import FACTORS
 from rig.guest.keys import user_key
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.probe.bundle import make_bundle
-from rig.probe.manifest import CaseKind, ProbeManifest, load_manifests
+from rig.probe.manifest import ProbeManifest, load_manifests
 from rig.probe.toolchain import Target, build
-from rig.run.probe_run import probe_command
-from rig.spec import Accel
 
 _SECONDS = 420.0
 _ROUNDS = 2
-_BATCHES = 2
 WARM, COLD, LABGRID, KIRK = "rig, warm", "rig, cold", "labgrid", "kirk, its KVM overridden"
 OURS = (WARM, COLD)
 MEASURES = ("first", "probes", "whole")
@@ -59,15 +55,20 @@ def run(bed: Bed) -> Finding:
         python = peers_python(bed.say)
     except HostError as fault:
         return absent(fault)
-    manifests = [one for one in portable(load_manifests()) if _cases(one)]
+    manifests = [one for one in portable(load_manifests()) if functional(one)]
     stored = Store().ensure(Catalogue.load().get(bed.image), bed.say)
     bundle = make_bundle(build(manifests, Target.for_os(stored.spec.os), bed.say))
-    scale = FACTORS[Accel.TCG]
-    commands = {one.probe: probe_command(one, _cases(one), PLACE, scale, _BATCHES) for one in manifests}
-    first = probe_command(next(one for one in manifests if one.probe == PROBE), [CASE], PLACE, scale, _BATCHES)
-    disk = prepare_disk(bed, stored, bundle, commands)
-    key = stored.key or user_key()
-    job = Job(stored, python, disk, bundle.dir, first, commands, key, bed.directory, _SECONDS)
+    job = Job(
+        stored=stored,
+        python=python,
+        disk=bed.directory / "peers.qcow2",
+        bundle=bundle.dir,
+        manifests=tuple(manifests),
+        key=stored.key or user_key(),
+        directory=bed.directory,
+        seconds=_SECONDS,
+    )
+    prepare_disk(bed, job.disk, stored, bundle, job.commands(PLACE))
     sides: dict[str, Side] = {
         WARM: lambda number: _by_rig(bed, manifests, f"rig-warm-{number}"),
         COLD: lambda number: _by_rig(bed, manifests, f"rig-cold-{number}", "--cold"),
@@ -79,11 +80,7 @@ def run(bed: Bed) -> Finding:
     measured = in_turns(sides, min(bed.rounds, _ROUNDS), bed.say)
     bed.say("kirk with the KVM that it insists on")
     told = kirk_as_it_is(job)
-    return tell(measured, cases=sum(len(_cases(one)) for one in manifests), probes=len(manifests), kvm=told)
-
-
-def _cases(manifest: ProbeManifest) -> list[str]:
-    return [name for name, spec in manifest.cases.items() if spec.kind is not CaseKind.TIMING]
+    return tell(measured, cases=sum(len(functional(one)) for one in manifests), probes=len(manifests), kvm=told)
 
 
 def _by_rig(bed: Bed, manifests: Sequence[ProbeManifest], label: str, *more: str) -> Took:
@@ -125,12 +122,12 @@ def absent(fault: HostError) -> Finding:
 
 def tell(measured: Measured, *, cases: int, probes: int, kvm: str) -> Finding:
     """The table: medians in seconds, and of each peer its ratio to ours, round by round."""
-    found = Finding(("what", "side", "seconds", "least - greatest", "its ratio to the rig warm", "to the rig cold"))
+    found = Finding(("what", "side", "seconds", "least - greatest", "to the rig warm", "to the rig cold"))
     data: dict[str, Any] = {name: [asdict(one) for one in took] for name, took in measured.took.items()}
     for measure in MEASURES:
         for name, took in measured.took.items():
             here = [float(getattr(one, measure)) for one in took]
-            ratios = ["" if name in OURS else f"{_ratio(here, measured.took[ours], measure):.1f}" for ours in OURS]
+            ratios = ["" if name in OURS else _ratio(here, measured.took[ours], measure) for ours in OURS]
             middle = spread(here)
             found.rows.append((_WORDS[measure], name, middle.words("s"), middle.ends(), *ratios))
     for name, took in measured.took.items():
@@ -169,8 +166,9 @@ def tell(measured: Measured, *, cases: int, probes: int, kvm: str) -> Finding:
     return found
 
 
-def _ratio(theirs: Sequence[float], ours: Sequence[Took], measure: str) -> float:
-    return ratio(theirs, [getattr(one, measure) for one in ours]).middle
+def _ratio(theirs: Sequence[float], ours: Sequence[Took], measure: str) -> str:
+    found = ratio(theirs, [getattr(one, measure) for one in ours])
+    return f"{found.middle:.2f} ({found.best:.2f})"
 
 
 def _explanations(cases: int, probes: int, kvm: str, measured: Measured) -> list[str]:
@@ -178,6 +176,8 @@ def _explanations(cases: int, probes: int, kvm: str, measured: Measured) -> list
     return [
         f"labgrid {known['labgrid']}, kirk {known['kirk']}: {cases} cases of {probes} portable probes, without "
         f"timings, TCG, one guest for all, sides in turns; load {measured.load[0]} to {measured.load[1]}",
+        "to the rig: the median of the rounds' ratios, above 1 where the rig is faster; in brackets its best round to "
+        "the rig's best, which is what a busy host disturbs least",
         "first result: for the rig the first case in its record; for the peers the end of a first command of one case, "
         "for they hand out no result before a command has ended",
         "the peers boot a disk that has the rig's key and host keys in it already, which the rig cold does itself; "

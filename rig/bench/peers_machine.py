@@ -22,15 +22,15 @@ PLACE = f"{LTP_ROOT}/testcases/bin"
 SUITE = "rig"
 
 
-def prepare_disk(bed: Bed, stored: StoredImage, bundle: Bundle, commands: Mapping[str, str]) -> Path:
-    """The image with the rig's key, the probes and a list of them as LTP has it: kirk cannot put files into a guest.
+def prepare_disk(bed: Bed, disk: Path, stored: StoredImage, bundle: Bundle, commands: Mapping[str, str]) -> None:
+    """Write `disk`: the image with the rig's key, the probes, and a list of them as LTP has it.
 
-    `commands` are lines for the guest's shell, by probe. Raises what a boot raises.
+    All of it beforehand, for kirk cannot put files into a guest. `commands` are lines for the
+    guest's shell, by probe. Raises what a boot raises.
     """
     where = ensure(bed.directory)
     runtest = where / SUITE
     write(runtest, "".join(f"{name} {command}\n" for name, command in commands.items()))
-    disk = where / "peers.qcow2"
     bed.say("a disk for the peers: the image with the rig's key and the probes in it")
     with boot_guest(stored, GuestOptions(logs=where / "guest", accel=Accel.TCG)) as guest:
         guest.push(bundle.dir, PLACE, seconds=600)
@@ -42,7 +42,6 @@ def prepare_disk(bed: Bed, stored: StoredImage, bundle: Bundle, commands: Mappin
         guest.machine.stop(soft_seconds=10.0)
         disk.unlink(missing_ok=True)
         qemuimg.differences(guest.machine.launch.disk, disk, stored.disk)
-    return disk
 
 
 def fresh_disk(base: Path, at: Path) -> Path:

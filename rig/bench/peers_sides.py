@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +15,19 @@ from rig.bench.frame import write
 from rig.bench.peers_machine import PLACE, SUITE, devices, free_port, fresh_disk, machine_type
 from rig.bench.peers_process import Spoken, follow
 from rig.bench.plainloop import missing
+from rig.bench.subject import CASE, PROBE
 from rig.errors import HostError, RigError
+from rig.guest.accel import FACTORS
 from rig.image.status import StoredImage
 from rig.paths import ensure
-from rig.spec import MachineSpec
+from rig.probe.manifest import CaseKind, ProbeManifest
+from rig.run.probe_run import probe_command
+from rig.spec import Accel, MachineSpec
 
 BINARY = "qemu-system-x86_64"
+LABGRID_PLACE = "/opt/labgrid"
+"""Not there yet, so that its `put` of a directory makes it."""
+_BATCHES = 2
 _KVM_SECONDS = 30.0
 """A guest with a KVM that works has long logged in by then; kirk itself waits for ever."""
 _REPORT = "report.json"
@@ -38,14 +44,33 @@ class Job:
     """The peers'."""
     disk: Path
     bundle: Path
-    first: str
-    """A command of one case."""
-    commands: Mapping[str, str]
-    """By probe."""
+    manifests: tuple[ProbeManifest, ...]
     key: Path
     directory: Path
     seconds: float
     """After which a side is ended."""
+
+    @property
+    def probes(self) -> list[str]:
+        """Their names."""
+        return [one.probe for one in self.manifests]
+
+    def first(self, place: str) -> str:
+        """A command of one case, where the probes lie in `place`."""
+        (manifest,) = (one for one in self.manifests if one.probe == PROBE)
+        return probe_command(manifest, [CASE], place, FACTORS[Accel.TCG], _BATCHES)
+
+    def commands(self, place: str) -> dict[str, str]:
+        """A command of all that is run, by probe."""
+        return {
+            one.probe: probe_command(one, functional(one), place, FACTORS[Accel.TCG], _BATCHES)
+            for one in self.manifests
+        }
+
+
+def functional(manifest: ProbeManifest) -> list[str]:
+    """All cases but the timings."""
+    return [name for name, spec in manifest.cases.items() if spec.kind is not CaseKind.TIMING]
 
 
 @dataclass(frozen=True)
@@ -72,9 +97,9 @@ def by_labgrid(job: Job, number: int) -> Took:
     task = {
         "config": str(where / "labgrid.yaml"),
         "bundle": str(job.bundle),
-        "place": PLACE,
-        "first": job.first,
-        "commands": dict(job.commands),
+        "place": LABGRID_PLACE,
+        "first": job.first(LABGRID_PLACE),
+        "commands": job.commands(LABGRID_PLACE),
         "output": str(output),
         "seconds": job.seconds,
     }
@@ -85,7 +110,7 @@ def by_labgrid(job: Job, number: int) -> Took:
     )
     disk.unlink(missing_ok=True)
     took = read_labgrid(said)
-    if lost := missing(output, list(job.commands)):
+    if lost := missing(output, job.probes):
         raise RigError(f"labgrid brought no whole stream of: {', '.join(lost)}")
     return took
 
@@ -131,8 +156,8 @@ def by_kirk(job: Job, number: int) -> Took:
     options = ["-machine", f"{machine_type(spec)},accel=tcg", "-cpu", spec.cpu, *devices(spec, disk)]
     said = _kirk(job, where, f"options={' '.join(options)}", job.seconds)
     disk.unlink(missing_ok=True)
-    took = read_kirk(said, list(job.commands))
-    if lost := cut_short(where / _REPORT, list(job.commands)):
+    took = read_kirk(said, job.probes)
+    if lost := cut_short(where / _REPORT, job.probes):
         raise RigError(f"kirk brought no whole stream of: {', '.join(lost)}")
     return took
 
@@ -156,7 +181,7 @@ def kirk_as_it_is(job: Job) -> str:
     said = _kirk(job, where, f"options={' '.join(options)}", min(_KVM_SECONDS, job.seconds))
     disk.unlink(missing_ok=True)
     try:
-        took = read_kirk(said, list(job.commands))
+        took = read_kirk(said, job.probes)
     except RigError as fault:
         return fault.message
     return f"kirk ran with KVM: first result after {took.first:.1f} s, all after {took.whole:.1f} s"
@@ -170,7 +195,7 @@ def _kirk(job: Job, where: Path, options: str, seconds: float) -> Spoken:
         raise HostError("kirk's own command is not in the peers' venv")
     scratch = ensure(where / "tmp")
     argv = [str(program), "--no-colors", "--tmp-dir", str(scratch), "--com", channel, "--sut", "default:com=qemu"]
-    argv += ["--json-report", str(where / _REPORT), "--run-command", job.first, "--run-suite", SUITE]
+    argv += ["--json-report", str(where / _REPORT), "--run-command", job.first(PLACE), "--run-suite", SUITE]
     (where / _REPORT).unlink(missing_ok=True)
     # LTP's place and the terminal's words are not to come from the user's own environment.
     environment = {"LTPROOT": str(Path(PLACE).parent.parent)}

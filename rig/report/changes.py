@@ -11,8 +11,10 @@ from rich.table import Table
 from rig.report.console import fit, say
 from rig.report.words import metric_label, plural, quantity
 from rig.result import Change, Changes
+from rig.spec import Clock
 
 _STYLES = {"slower": "red", "faster": "green", "too few samples": "yellow"}
+_WALL = "On the wall clock equal runs of a busy host differ as much; --clock exact tells such a change from chance."
 
 
 def print_changes(changes: Changes, console: Console, *, everything: bool = False) -> None:
@@ -22,6 +24,8 @@ def print_changes(changes: Changes, console: Console, *, everything: bool = Fals
     shown = [one for one in changes.compared if everything or (one.found and one.found.verdict != "same")]
     if shown:
         console.print(_table(shown, console))
+    if any(one.clock is Clock.WALL and one.found and one.found.verdict in {"slower", "faster"} for one in shown):
+        say(console, _WALL, "yellow")
     refused = sorted((one for one in changes.both if one.found is None), key=lambda one: one.why)
     for why, group in groupby(refused, key=lambda one: one.why):
         say(console, f"{plural(len(list(group)), 'timing')} not compared: {why}", "yellow")

@@ -10,6 +10,7 @@ from rig.result.context import Difference, MeasureContext, comparable
 from rig.result.model import RunRecord
 from rig.result.outcome import Outcome
 from rig.result.stats import Comparison, compare, least_change
+from rig.spec import Clock
 
 CIRCUMSTANCES = tuple(field.name.replace("_", "-") for field in fields(MeasureContext))
 """Names of what makes two numbers comparable, as users write them."""
@@ -29,6 +30,8 @@ class Change:
     """None: not compared."""
     why: str = ""
     """Why it was not compared."""
+    clock: Clock | None = None
+    """The first run's, where it was compared."""
 
     @property
     def slower(self) -> bool:
@@ -74,13 +77,14 @@ def compare_runs(before: RunRecord, after: RunRecord, *, across: frozenset[str] 
             both.append(Change(case.id, metric, samples, why=why))
             continue
         crossed |= dict.fromkeys(str(one) for one in differences)
+        clock = before.context_of(case).clock
         found = compare(
             metric.samples,
             samples.samples,
             lower_is_better=metric.lower_is_better,
-            change_limit=least_change(before.context_of(case).clock),
+            change_limit=least_change(clock),
         )
-        both.append(Change(case.id, metric, samples, found))
+        both.append(Change(case.id, metric, samples, found, clock=clock))
     return Changes(tuple(both), _only(old, new), _only(new, old), tuple(crossed))
 
 

@@ -225,7 +225,7 @@ def test_a_rig_that_fails_is_no_finding() -> None:
 def test_peers_are_held_against_ours() -> None:
     found = tell(in_turns(sides(), 2, lambda _: None), cases=40, probes=4, kvm="it hung")
     first = {row[1]: row[2:] for row in found.rows[:4]}
-    assert first[LABGRID] == ("12.00 s", "12.00 - 12.00", "12.0", "1.2")
+    assert first[LABGRID] == ("12.00 s", "12.00 - 12.00", "12.00 (12.00)", "1.20 (1.20)")
     assert first[WARM] == ("1.00 s", "1.00 - 1.00", "", "")
     assert found.rows[-1][:3] == ("a probe; a case", KIRK, "1.00 s; 100 ms")
     assert any("it hung" in note for note in found.notes)

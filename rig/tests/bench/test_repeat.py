@@ -82,6 +82,7 @@ def test_all_that_was_aimed_at_is_met_by_quiet_runs() -> None:
     found = tell([figures(one, 0.001 if one.clock is Clock.EXACT else 0.6) for one in CONDITIONS])
     assert [target.met for target in found.targets] == [True, True, True]
     assert "found in 20 of 20" in found.targets[1].measured
+    assert found.targets[2].limit == "none in 20"
     assert any("from 0.5 % on every slow-down is found" in note for note in found.notes)
     assert any("no slow-down is always found" in note for note in found.notes)
     assert {len(row) for row in found.rows} == {len(found.columns)}

@@ -98,6 +98,14 @@ def test_compare_names_what_became_slower(tmp_path: Path) -> None:
     assert "1 faster" in called("compare", after, before).output
     assert "pipe.time round_trip" not in called("compare", before, before).output
     assert "pipe.time round_trip" in called("compare", "--all", before, before).output
+    assert "busy host" not in result.output
+
+
+def test_compare_on_the_wall_clock_says_what_that_is_worth(tmp_path: Path) -> None:
+    before, after = (timed(tmp_path / name, level, Clock.WALL) for name, level in (("a", 1000.0), ("b", 1600.0)))
+    result = CliRunner().invoke(app, ["compare", before, after])
+    assert (result.exit_code, "On the wall clock equal runs of a busy host" in result.output) == (1, True)
+    assert "busy host" not in called("compare", before, before).output
 
 
 def test_compare_as_json(tmp_path: Path) -> None:
