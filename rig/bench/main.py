@@ -14,7 +14,7 @@ from rich.table import Table
 
 from rig.bench import guests, isolation, memory, overhead, peers, repeat, startup, timings
 from rig.bench.frame import Bed, Bench, Finding, chosen, host_facts, record, write
-from rig.bench.page import publish
+from rig.bench.page import PAGE, publish
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, RigError
 from rig.paths import state_dir
 
@@ -55,21 +55,30 @@ def bench(
     place = directory or state_dir() / "bench" / time.strftime("%Y%m%d-%H%M%S")
     host = host_facts()
     findings: dict[str, Finding] = {}
+    faults: list[RigError] = []
     for one in wanted:
         console.print(f"== {one.name}: {one.summary}", markup=False)
         bed = Bed(place / one.name, rounds, lambda words: console.print(f"   {words}", markup=False), image)
-        findings[one.name] = one.run(bed)
+        try:
+            findings[one.name] = one.run(bed)
+        except RigError as fault:
+            # The others may well be possible: what one of them lacks, a program or memory, is told at once and last.
+            console.print(f"   not measured: {fault}", markup=False)
+            faults.append(fault)
+            continue
         show(console, findings[one.name])
         # After each: a later bench that fails takes nothing of the earlier ones along.
         text = record(findings, host)
         write(place / "results.json", text)
         if json is not None:
             write(json, text)
-        page = publish(place, wanted, findings, host)
+        publish(place, wanted, findings, host)
     show_targets(console, findings)
-    console.print(
-        f"host load at the start {host['load']}; results: {place / 'results.json'}; page: {page}", markup=False
-    )
+    if findings:
+        where = f"results: {place / 'results.json'}; page: {place / PAGE}"
+        console.print(f"host load at the start {host['load']}; {where}", markup=False)
+    if faults:
+        raise faults[0]
 
 
 def show(console: Console, found: Finding) -> None:

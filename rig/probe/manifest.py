@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -19,7 +20,7 @@ from rig.errors import InputError, ManifestError, SpecError
 from rig.probe.expect import Expectation, Expectations, Expected
 from rig.spec.base import Spec
 from rig.spec.image import GuestOS
-from rig.spec.loader import load_spec
+from rig.spec.loader import parse_spec, read_spec
 
 CaseName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=80)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
@@ -163,12 +164,18 @@ class ProbeManifest(Spec):
 
 def load_manifest(path: Path) -> ProbeManifest:
     """Read one manifest. Raises `SpecError` naming file, line and key; all faults of the file at once."""
-    manifest = load_spec(ProbeManifest, path)
+    manifest = _parsed(read_spec(path), str(path))
     manifest._path = path
     faults = list(_faults(manifest))
     if faults:
         raise SpecError("\n".join(faults))
     return manifest
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, origin: str) -> ProbeManifest:
+    """Kept in this process: a run reads each manifest twice, to select and to collect, and YAML takes its time."""
+    return parse_spec(ProbeManifest, text, origin)
 
 
 def load_manifests(root: Path | None = None) -> list[ProbeManifest]:

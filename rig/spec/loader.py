@@ -37,13 +37,17 @@ def load_spec(model: type[Model], path: Path) -> Model:
 
     Raises `SpecError` for a file that cannot be read, is no YAML, or does not fit the model.
     """
+    return parse_spec(model, read_spec(path), str(path))
+
+
+def read_spec(path: Path) -> str:
+    """The file's text. Raises `SpecError` for one that cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as fault:
         raise SpecError(f"{path}: not UTF-8 text (byte {fault.start})", hint="Save the file as UTF-8.") from fault
     except OSError as fault:
         raise SpecError(f"{path}: {fault.strerror}", hint="Check the path.") from fault
-    return parse_spec(model, text, str(path))
 
 
 def parse_spec(model: type[Model], text: str, origin: str) -> Model:

@@ -28,14 +28,14 @@ def bad(_bed):
 
 @pytest.fixture
 def benches(monkeypatch):
-    both = (Bench("good", "measures", good), Bench("bad", "breaks", bad))
+    both = (Bench("bad", "breaks", bad), Bench("good", "measures", good))
     monkeypatch.setattr(main, "BENCHES", both)
     return both
 
 
 def test_chosen(benches):
     assert chosen(benches, []) == benches
-    assert [one.name for one in chosen(benches, ["bad", "good"])] == ["good", "bad"]
+    assert [one.name for one in chosen(benches, ["bad", "good"])] == ["bad", "good"]
     with pytest.raises(InputError, match="no bench 'ugly'"):
         chosen(benches, ["ugly"])
 
@@ -52,6 +52,7 @@ def test_results_are_shown_and_kept(benches, tmp_path):
     assert kept["benches"]["good"]["data"] == {"rounds": 3}
     assert kept["benches"]["good"]["rows"] == [["thing", "1 us"]]
     assert {"load", "processors", "kernel"} <= set(kept["host"])
+    assert "report.html" in answer.output and (tmp_path / "out" / "report.html").is_file()
     assert copy.read_text() == (tmp_path / "out" / "results.json").read_text()
     assert (tmp_path / "out" / "good" / "raw.txt").read_text() == "raw"
     assert [one["met"] for one in kept["benches"]["good"]["targets"]] == [True, False]
@@ -65,10 +66,12 @@ def test_a_bench_that_breaks_takes_nothing_along(benches, tmp_path, monkeypatch,
     with pytest.raises(SystemExit) as left:
         main.main()
     assert left.value.code == 2
-    assert "bench: error: it broke\n  Mend it." in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "bench: error: it broke\n  Mend it." in said.err
+    assert "not measured: it broke" in said.out
     assert list(json.loads((tmp_path / "results.json").read_text())["benches"]) == ["good"]
 
 
 def test_list(benches):
     answer = CliRunner().invoke(main.app, ["--list"])
-    assert answer.output == "good: measures\nbad: breaks\n"
+    assert answer.output == "bad: breaks\ngood: measures\n"

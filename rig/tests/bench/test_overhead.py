@@ -8,13 +8,16 @@ from rig.errors import HostError, RigError
 
 
 def test_overhead_is_judged_round_by_round():
-    sides = overhead.Sides([11.0, 22.0, 12.0], [10.0, 20.0, 10.0], [15.0, 26.0, 15.0], [10.0, 20.0, 10.0], 500)
+    sides = overhead.Sides(
+        [11.0, 22.0, 12.0], [10.0, 20.0, 10.0], [15.0, 26.0, 15.0], [10.0, 20.0, 10.0], [9.0] * 3, [8.0] * 3, 500
+    )
     found = overhead.tell({"without timings": sides}, 14)
     assert found.targets[0].met and found.targets[0].measured == "+10% (+10% - +20%)"
-    assert [row[3] for row in found.rows] == ["1.10", "1.50"]
-    late = overhead.Sides([12.0], [10.0], [15.0], [10.0], 500, ("pipe.eof",))
+    assert [row[3] for row in found.rows] == ["1.10", "1.50", "1.12"]
+    late = overhead.Sides([12.0], [10.0], [15.0], [10.0], [9.0], [8.0], 500, ("pipe.eof",))
     found = overhead.tell({"without timings": late}, 14)
-    assert not found.targets[0].met and found.targets[0].why == "2.0 s more for 500 cases"
+    assert not found.targets[0].met and found.targets[0].why.startswith("2.0 s more for 500 cases")
+    assert "processor time of the whole command, QEMU's included, +12%" in found.targets[0].why
     assert "without timings: not as expected: pipe.eof" in found.notes
 
 
