@@ -7,9 +7,11 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 
 from rig.errors import InputError
-from rig.probe.manifest import ProbeManifest, find_case
+from rig.probe.manifest import ProbeManifest
 from rig.result import Outcome, QuarantineRecord
 from rig.spec import PlacedEntry
+
+_LISTS = {"case": "`rig probes list`", "image": "`rig images list`"}
 
 
 def check_quarantine(
@@ -24,17 +26,14 @@ def check_quarantine(
     entries that have expired.
     """
     faults, hints = [], []
+    cases = {f"{manifest.probe}.{case}" for manifest in manifests for case in manifest.cases}
     for one in entries:
-        try:
-            find_case(manifests, one.entry.case)
-        except InputError as fault:
-            faults.append(f"{one.place}: {fault.message}")
-            hints.append(fault.hint)
-        for name in one.entry.images:
-            if name not in images:
-                near = difflib.get_close_matches(name, sorted(images), 4, 0.6)
-                faults.append(f"{one.place}: there is no image {name!r}")
-                hints.append(f"Did you mean {' or '.join(near)}?" if near else "`rig images list` shows the images.")
+        named = [("case", one.entry.case, cases), *(("image", name, images) for name in one.entry.images)]
+        for what, name, known in named:
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), 4, 0.6)
+                faults.append(f"{one.place}: there is no {what} {name!r}")
+                hints.append(f"Did you mean {' or '.join(near)}?" if near else f"{_LISTS[what]} shows what there is.")
     if faults:
         raise InputError("\n".join(faults), hint=" ".join(dict.fromkeys(hints)))
     check_days(entries, today)

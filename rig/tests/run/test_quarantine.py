@@ -127,7 +127,10 @@ def test_a_case_or_an_image_that_is_none_is_told_with_what_is_near(
     assert caught.value.message == (
         f"{path}:2: there is no case 'sample.frist'\n{path}:6: there is no image 'referense'"
     )
-    assert "sample.first" in caught.value.hint and "Did you mean reference?" in caught.value.hint
+    assert caught.value.hint == "Did you mean sample.first or sample.second? Did you mean reference?"
+    path = write(tmp_path, ENTRY | {"case": "x.y"})
+    with pytest.raises(InputError, match=r"there is no case 'x\.y'\n  `rig probes list` shows what there is\."):
+        check_quarantine(load_quarantine(path), manifests, (), date(2026, 1, 1))
 
 
 def test_an_entry_is_found_by_case_and_image(tmp_path: Path) -> None:
