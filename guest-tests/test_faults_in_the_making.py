@@ -12,7 +12,7 @@
 | template removed under a running guest    | the guest runs on                                                 |
 | template cut short under a running guest  | GuestDied: SIGBUS, and what that means                            |
 
-Several processes that make one template, and a maker that is killed: rig/tests/run/test_faults_makers.py.
+Several processes that make one template, and a maker that is killed: rig/tests/run/test_faults.py.
 """
 
 from __future__ import annotations
