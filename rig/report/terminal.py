@@ -36,7 +36,7 @@ from rig.result.text import tail
 CONSOLE_LINES = 12
 FEW_GUESTS = 8
 """More are not told of one by one."""
-_HEADLINE = ("Image", "Guest", "Accelerator", "Machine", "QEMU", "Clock", "Host")
+_HEADLINE = ("Image", "Guest", "Accelerator", "Machine", "QEMU", "Clock", "Host", "Resumed")
 
 
 def print_summary(

@@ -56,12 +56,13 @@ def test_html_writes_the_page_and_says_where(place: Path, tmp_path: Path) -> Non
     assert (tmp_path / "x.html").read_text() == (place / "report.html").read_text()
 
 
-def test_rebuild_makes_results_and_page_from_the_events(place: Path) -> None:
+def test_rebuild_makes_all_reports_from_the_events(place: Path) -> None:
     before = json.loads((place / "results.json").read_text())
     (place / "results.json").unlink()
     with (place / "events.jsonl").open("a") as file:
         file.write('{"torn')
     output = called("rebuild", str(place)).output
+    assert '<testcase classname="pipes.pipe" name="full"' in (place / "junit.xml").read_text()
     after = json.loads((place / "results.json").read_text())
     assert after == {**before, "damaged_events": 1}
     assert "2 cases; 1 case not as expected" in output

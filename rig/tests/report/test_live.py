@@ -139,3 +139,11 @@ def test_many_threads_are_counted() -> None:
     for thread in threads:
         thread.join()
     assert "200 of 200 cases" in shown(table, screen)
+
+
+def test_what_an_earlier_part_did_is_counted_and_not_said() -> None:
+    screen = Screen(terminal=False)
+    table = LiveTable(screen.console, {"pipes": 3})
+    table.show_done([make.case("a"), make.case("b", Outcome.FAIL)])
+    assert screen.text == ""
+    assert "2 of 3 cases" in shown(table, screen)

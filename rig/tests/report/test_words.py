@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rig.report import words
-from rig.result import OrderRecord, Outcome, summarize
+from rig.result import OrderRecord, Outcome, Resumption, summarize
 from rig.tests.result import make
 from rig.tests.result.test_case import ENTRY
 from rig.tests.result.test_model import record
@@ -134,3 +134,8 @@ def test_circumstances_name_what_ran_on_what_and_skip_what_is_not_known() -> Non
     assert "Took" not in found
     done = record(ended=datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC))
     assert dict(words.circumstances(done))["Took"] == "1 min 00 s"
+    assert "Resumed" not in dict(words.circumstances(done))
+    again = Resumption(left=done.started, started=done.started + timedelta(seconds=20), rig_version="1")
+    resumed = dict(words.circumstances(done.model_copy(update={"resumed": (again,)})))
+    assert resumed["Resumed"] == "2026-01-02 03:04:25 UTC"
+    assert resumed["Took"] == "40.0 s"

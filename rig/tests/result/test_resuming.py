@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from rig.errors import InputError
 from rig.events import Event
 from rig.result import Outcome, RequestRecord, Resumption, RunDir, RunRecord, latest_run, load
 from rig.result.ledger import CUT_OFF
+from rig.result.place import writer_alive
 from rig.tests.result import make
 from rig.tests.result.test_reading import left_behind
 
@@ -92,6 +96,16 @@ def test_a_run_being_written_is_left_alone(run: RunDir) -> None:
     run.finish()
     with RunDir.resume(run.path), pytest.raises(InputError, match="being written now"):
         RunDir.resume(run.path)
+
+
+def test_who_only_looks_does_not_keep_a_run_from_going_on(cut: Path) -> None:
+    handle = os.open(cut, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    timer = threading.Timer(0.1, os.close, [handle])
+    timer.start()
+    with RunDir.resume(cut):
+        assert writer_alive(cut)
+    timer.join()
 
 
 def test_what_is_no_run_is_one_clear_error(tmp_path: Path, cut: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,12 @@ def cut(run_dir: Path, cases: int, torn: bytes = b'{"at": 5, "event": "rec') -> 
     return load(run_dir)
 
 
+def events_in(run_dir: Path) -> Iterator[dict[str, Any]]:
+    for line in (run_dir / "events.jsonl").read_text().splitlines():
+        with contextlib.suppress(ValueError):  # torn
+            yield json.loads(line)
+
+
 def resumed(run_dir: Path, **anew: Any) -> Part:
     return Part(ResumeRequest(run_dir, plain=True, **anew))
 
@@ -108,7 +116,11 @@ def test_with_workers_it_is_the_same(probes: Probes, tmp_path: Path) -> None:
     assert len({guest.id for guest in record.guests}) == len(record.guests)
     assert {guest.id.rpartition("-")[0] for guest in record.guests} <= {"gw0", "gw1", "gw0.2", "gw1.2", "main.3"}
     assert (run_dir / "workers" / "gw0.jsonl").read_bytes() == first
-    assert (run_dir / "events.jsonl").read_text().count('"record.resume"') == 2
+    events = list(events_in(run_dir))
+    begins = [at for at, data in enumerate(events) if data["event"] == "record.resume"]
+    assert len(begins) == 2
+    told = {data["guest"] for data in events[begins[-1] :] if data["event"].startswith("guest.")}
+    assert told == {"main.3-1"}, "what an earlier part told is not told again"
 
 
 @pytest.mark.usefixtures("world")
@@ -182,6 +194,18 @@ def test_a_run_killed_before_its_first_failure_stops_there_again(probes: Probes,
     cut(run_dir, 1)
     resumed(run_dir)
     assert [case.id for case in load(run_dir).cases] == ["other.one", "other.two"]
+
+
+@pytest.mark.usefixtures("world")
+def test_what_failed_since_does_not_change_the_plan(probes: Probes, tmp_path: Path) -> None:
+    place, run_dir = probes(behaviours={"one": "fail", "two": "fail", "second": "fail"}), tmp_path / "run"
+    Part(asked(place, tmp_path / "before"))
+    Part(asked(place, run_dir, last_failed=True))
+    assert cut(run_dir, 1).missing == ("other.two", "sample.second")
+    cache = tmp_path / "home" / "state" / "pytest-cache" / "v" / "cache" / "lastfailed"
+    cache.write_text(json.dumps({"sample/sample.yaml::second": True}))
+    resumed(run_dir)
+    assert load(run_dir).missing == ()
 
 
 @pytest.mark.usefixtures("world")
