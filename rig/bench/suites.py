@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -107,7 +106,7 @@ def _follow(argv: list[str], log: Path) -> int:
     try:
         return process.wait()
     except BaseException:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # as Ctrl-C to it, which it might have been started to ignore
         try:
             process.wait(_END_SECONDS)
         finally:

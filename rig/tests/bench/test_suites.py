@@ -69,4 +69,4 @@ def test_an_interrupt_ends_what_was_started(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         suites._follow(["sleep", "600"], tmp_path / "log")
-    assert seen[0].returncode == -signal.SIGINT
+    assert seen[0].returncode == -signal.SIGTERM
