@@ -167,7 +167,8 @@ def tell(measured: dict[int, list[Memory]], rounds: int) -> Finding:
     ]
     found.notes = [
         "private: Private_Dirty, Private_Clean and Swap of QEMU's /proc/PID/smaps, without unaltered pages of the "
-        "template's RAM file: those are the page cache's, and one copy serves all guests",
+        "template's RAM file: those are the page cache's, and one copy serves all guests; a guest alone on the host "
+        "counts QEMU's own program, which several share",
         "each guest was restored and has run the functional cases of one probe; of the parts: medians at "
         f"{most} guests; rounds: {rounds}",
     ]

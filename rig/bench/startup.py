@@ -21,6 +21,8 @@ PARTS = (
     ("first command", "command"),
 )
 """What a restore goes through, each part ending with its mark."""
+_UNTIL_RUNNING = 4
+"""So many of them are over when the CPUs run."""
 Rounds = list[dict[str, float]]
 
 
@@ -133,12 +135,17 @@ def tell(image: str, cold: Rounds, command: Rounds, result: Rounds) -> Finding:
     return found
 
 
-def _judge(found: Finding, running: Spread, warm: Spread, cold: Spread, where: dict[str, Spread]) -> None:
+def _dearest(where: dict[str, Spread]) -> str:
+    """The three parts that take longest, in words."""
     dearest = sorted(where.items(), key=lambda one: -one[1].middle)[:3]
-    why = "The dearest parts: " + "; ".join(f"{name} {one.words('s', 3)}" for name, one in dearest)
+    return "The dearest parts: " + "; ".join(f"{name} {one.words('s', 3)}" for name, one in dearest)
+
+
+def _judge(found: Finding, running: Spread, warm: Spread, cold: Spread, where: dict[str, Spread]) -> None:
+    why = _dearest(where)
     share = cold.middle / warm.middle
     found.targets = [
-        at_most(RUNNING, _RUNNING_LIMIT, running, "s", why, 3),
+        at_most(RUNNING, _RUNNING_LIMIT, running, "s", _dearest(dict(list(where.items())[:_UNTIL_RUNNING])), 3),
         at_most(f"restore {RESULT} over SSH", _RESULT_LIMIT, warm, "s", why),
         Target(
             f"restore {RESULT}, as a part of the cold boot's",

@@ -49,7 +49,8 @@ def test_startup_is_judged():
     assert good.targets[2].measured == "1/18.0"
     slow = startup.tell("reference", cold, [restored(2)], [restored(2)])
     assert [one.met for one in slow.targets] == [False, False, False]
-    assert "agree on keys" in slow.targets[0].why or "log in" in slow.targets[0].why
+    assert "start QEMU until its monitor answers 0.080 s" in slow.targets[0].why and "SSH" not in slow.targets[0].why
+    assert "SSH: log in 0.300 s; SSH: agree on keys 0.200 s" in slow.targets[1].why
     json.dumps(slow.data)
 
 
