@@ -96,7 +96,9 @@ def _under(bed: Bed, stand: Stand, condition: Condition, wanted: int) -> Figures
                 runs.append(stand.run(guest))
     if cold:
         bed.say(f"{cold} of these guests had to be booted: their runs are not of one restored state")
-    return Figures.of(condition, runs, (before, load()), time.monotonic() - begun)
+    found = Figures.of(condition, runs, (before, load()), time.monotonic() - begun)
+    bed.say(_sentence(found))
+    return found
 
 
 def tell(found: Sequence[Figures]) -> Finding:

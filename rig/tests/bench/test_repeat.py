@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import random
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -64,6 +67,13 @@ def test_runs_that_scatter_hide_slow_downs_and_raise_alarms() -> None:
     assert all(one.found < one.of for one in detections(wild, Clock.WALL))
     assert len(alarms(wild, Clock.WALL).false) > 5
     assert set(alarms(wild, Clock.WALL).false) == {"pipe.time_round_trip 1 B", "slowed.extra_0"}
+
+
+def test_a_run_that_seems_faster_is_a_false_alarm_too() -> None:
+    def one(level: float) -> Run:
+        return {"pipe.time_round_trip 1 B": (level,) * 30}
+
+    assert alarms([one(1000.0), one(990.0), one(990.0)], Clock.EXACT).false == ("pipe.time_round_trip 1 B",)
 
 
 def test_the_wall_clock_asks_for_more_than_the_exact_one() -> None:
@@ -143,6 +153,14 @@ def test_the_slowed_probe_has_a_case_for_each_share() -> None:
 def test_the_slowed_probe_compiles(target: Target) -> None:
     built = build(load_manifests(OWN_PROBES), target)
     assert built["slowed"].is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="the probe runs on x86-64 Linux")
+def test_the_slowed_probe_runs_and_tells_every_timing() -> None:
+    program = build(load_manifests(OWN_PROBES), Target.LINUX)["slowed"]
+    done = subprocess.run([program, "--batches", "3"], capture_output=True, check=True, timeout=120)
+    found = timings_in(done.stdout, slowed())
+    assert {name: len(samples) for name, samples in found.items()} == {f"slowed.extra_{extra}": 3 for extra in EXTRAS}
 
 
 def test_busy_processes_are_busy_and_end() -> None:
