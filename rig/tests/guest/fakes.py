@@ -178,11 +178,20 @@ class FakeTransport:
     pings: bool = True
     on_ping: Callable[[], object] = lambda: None
     asked: list[tuple[str, Deadline, float | None]] = field(default_factory=list)
+    befores: list[str] = field(default_factory=list)
     closed: int = 0
 
     def run(
-        self, command: str, deadline: Deadline, *, idle: float | None = None, lost: Lost | None = None, **_: Any
+        self,
+        command: str,
+        deadline: Deadline,
+        *,
+        idle: float | None = None,
+        lost: Lost | None = None,
+        before: str = "",
+        **_: Any,
     ) -> RunResult:
+        self.befores.append(before)
         self.asked.append((command, deadline, idle))
         if self.fault is not None:
             raise self.fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -55,6 +56,19 @@ def test_deadlines_are_scaled(guest: Guest) -> None:
     guest.run("x", seconds=10, idle=2)
     (command, deadline, idle) = transport.asked[0]
     assert (command, deadline.total, idle) == ("x", 50.0, 10.0)
+
+
+def test_the_first_command_sets_a_stale_date_and_is_named_without_that(guest: Guest) -> None:
+    _, transport = parts(guest)
+    guest.clock_is_stale = True
+    now = int(time.time())
+    guest.run("x")
+    guest.run("y")
+    first, second = transport.befores
+    found = re.match(r"{ date -u @(\d+) \|\| date -u \d+\.\d\d; } >/dev/null 2>&1\n$", first)
+    assert found is not None and now <= int(found[1]) <= int(time.time())
+    assert second == ""
+    assert [command for command, _, _ in transport.asked] == ["x", "y"]
 
 
 def test_a_slow_command_in_a_live_guest_is_slow(guest: Guest) -> None:

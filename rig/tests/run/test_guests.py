@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rig.errors import BootError, HostError, PanicError
+from rig.errors import BootError, HostError, LaunchError, PanicError
 from rig.events import Event, Events
 from rig.probe.protocol import Hello, StreamReader
 from rig.result import GuestRecord
@@ -117,6 +117,22 @@ def test_what_no_second_boot_mends_is_not_tried_again(keeper: GuestKeeper, monke
         with pytest.raises(HostError):
             keeper.get()
     assert tries == [1]
+
+
+@pytest.mark.parametrize(("by_chance", "tries"), [(True, BOOT_TRIES), (False, 1)])
+def test_qemu_that_is_killed_as_it_starts_is_started_once_more(
+    by_chance: bool, tries: int, keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def boot(*_: Any, **__: Any) -> None:
+        tried.append(1)
+        raise LaunchError("QEMU did not start", command=["qemu"], exit_code=-9, by_chance=by_chance)
+
+    monkeypatch.setattr("rig.run.making.ready_guest", boot)
+    with pytest.raises(LaunchError):
+        keeper.get()
+    assert len(tried) == tries
 
 
 def test_a_death_that_nobody_saw_is_told_once(world: World, keeper: GuestKeeper) -> None:
