@@ -140,6 +140,23 @@ def test_a_launch_error_says_what_to_do(tmp_path, words, hint):
     assert hint in fault.hint
 
 
+@pytest.mark.parametrize(("script", "by_chance"), [("kill -KILL $$", True), ("exit 1", False)])
+def test_only_an_end_by_a_signal_is_chance(tmp_path, script, by_chance):
+    assert started(tmp_path, "sh", "-c", script).launch_error("no").by_chance is by_chance
+
+
+def test_a_process_that_is_held_is_told_as_such(tmp_path):
+    process = started(tmp_path, "sleep", "1000")
+    try:
+        assert not process.stopped
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        assert process.alive and process.stopped
+    finally:
+        process.end()
+    assert not process.stopped
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_between_spawn_and_guard_waits_for_the_guard(tmp_path, monkeypatch, number):
     """Else the process would belong to nobody: not yet to the caller, not yet to the guard."""
