@@ -1,4 +1,6 @@
-"""Panic text, by dialect: how one starts, how one ends, what its first line says.
+"""Panic text as it comes, by dialect: how one starts, how one ends, what its first line says.
+
+What a whole text tells is read afterwards, by `rig.console.panics`.
 
 Sources: Darwin: osfmk/kern/debug.c and osfmk/i386/AT386/model_dep.c of xnu-4570.41.2, and a panic seen on a
 Darwin 20.5 guest. Linux: kernel/panic.c (`Kernel panic - not syncing`, `---[ end Kernel panic`) and
@@ -35,7 +37,9 @@ DIALECTS = {
             + rb"(?P<start>panic\(cpu \d+ caller |Debugger: Unexpected kernel trap number|Debugger called: <panic>)"
         ),
         ends=re.compile(rb"^System uptime in nanoseconds:|^Attempting system restart|^loaded kexts:"),
-        process=re.compile(rb"(?:BSD p|^P)rocess name corresponding to current thread: (?!Unknown$)(?P<name>.*\S)"),
+        process=re.compile(
+            rb"(?:BSD p|^P)rocess name corresponding to current thread(?: \(0x[0-9a-f]+\))?: (?!Unknown$)(?P<name>.*\S)"
+        ),
     ),
     Dialect.LINUX: PanicDialect(
         # A script's own unfinished line may stand before the kernel's, too; the time stamp tells them apart.

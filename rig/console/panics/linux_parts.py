@@ -1,0 +1,177 @@
+"""The lines of a Linux panic or oops after its first."""
+
+from __future__ import annotations
+
+import re
+
+from rig.console.panics.model import Frame, LoadedModule, Panic
+from rig.console.panics.reader import add_frame
+
+_PROCESS = re.compile(
+    r"\bCPU: (?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,10}) Comm: (?P<name>.+?) +"
+    r"(?:Kdump: loaded +)?(?P<taint>Not tainted|Tainted: .+?) +(?P<release>\d+\.\S+.*)$"
+)
+_OLD_PROCESS = re.compile(
+    r"^Pid: (?P<pid>\d{1,10}), comm: (?P<name>.+?) +(?P<taint>Not tainted|Tainted: .+?) +(?P<release>\d+\.\S+.*)$"
+)
+_TASK_ON_CPU = re.compile(
+    r"on CPU ?#?(?P<cpu>\d{1,5})|CPU#(?P<stuck>\d{1,5}) stuck|\[(?P<name>[^:\]]+):(?P<pid>\d{1,10})\]$"
+)
+_HARDWARE = re.compile(r"^Hardware name: (?P<name>.*)$")
+_DIE = re.compile(r"^(?P<trap>[\w -]{2,60}): (?P<code>[0-9a-fA-F]{4}) \[#(?P<number>\d{1,6})\]")
+_ADDRESS = re.compile(r"(?:address:?|dereference at) (?P<address>\(null\)|(?:0x)?[0-9a-fA-F]{8,16})\b")
+_SYMBOL = (
+    r"(?P<symbol>[\w.$]+)\+(?P<offset>0x[0-9a-f]{1,8})/(?P<size>0x[0-9a-f]{1,8})(?: \[(?P<module>[\w-]+)[^\]]*\])?"
+)
+_RIP = re.compile(rf"^[ER]?IP:? ?(?:(?P<segment>[0-9a-f]{{4}}):)?(?:\[<(?P<ip>[0-9a-f]+)>\] *)*(?:{_SYMBOL})?")
+_FRAME = re.compile(rf"^(?:\[<(?P<address>[0-9a-f]{{8,16}})>\] )?(?P<unsure>\? )?{_SYMBOL}$")
+_BARE_FRAME = re.compile(r"^(?:\[<(?P<address>[0-9a-f]{8,16})>\] )?(?P<unsure>\? )?0x(?P<bare>[0-9a-f]{8,16})$")
+_TRACE = re.compile(r"^Call [Tt]race:")
+_STACKS = re.compile(r"^</?(?:TASK|IRQ|NMI|SOFTIRQ|EOI|#?D[FB]|ENTRY_TRAMPOLINE)>$")
+_REGISTERS = re.compile(r"^(?:[A-Z][A-Z0-9]{1,3}: +[0-9a-f]{8,16} *)+(?:EFLAGS: [0-9a-f]+.*)?$|^RSP: .*EFLAGS: ")
+_REGISTER = re.compile(r"\b(?P<name>[A-Z][A-Z0-9]{1,5}): +(?:[0-9a-f]{4}:)?(?P<value>[0-9a-f]{4,16})\b")
+_SEGMENTS = re.compile(r"^(?:FS|CS|DR0|DR3): ")
+_MODULES = re.compile(r"^Modules linked in:(?P<names>.*)$")
+_MODULE = re.compile(r"^(?P<name>[\w-]+)(?:\([A-Z+-]+\))?$")
+_OFFSET = re.compile(r"^Kernel Offset: (?P<offset>0x[0-9a-f]+|disabled)(?: from (?P<base>0x[0-9a-f]+))?")
+_END_TRACE = re.compile(r"^---\[ end trace ")
+_END_PANIC = re.compile(r"---\[ end Kernel panic")
+_NAMED = re.compile(
+    r"^(?P<name>Code|Workqueue|PGD|#PF|Rebooting in|Dumping ftrace buffer|RSP|Fixing recursive fault|"
+    r"note|Stack|SMP|Tainted|Memory state around|NMI backtrace|Sending NMI)\b(?P<value>.*)$"
+)
+_LIMIT = 2000
+
+
+def oops_number(text: str) -> int | None:
+    """The count in `Oops: 0002 [#1]`: which oops since boot."""
+    found = _DIE.match(text)
+    return int(found["number"]) if found else None
+
+
+class Parts:
+    """Fills one panic, line by line; what is said twice counts the first time."""
+
+    def __init__(self, panic: Panic) -> None:
+        self._panic = panic
+        self._frames = panic.frames
+        self._number: int | None = None
+        self._ended = False
+
+    def is_another(self, text: str, number: int | None) -> bool:
+        """Whether a line that could open an oops opens one beside this: by its count, or because this one ended."""
+        if self._panic.consequence or self._panic.kind == "panic":
+            return True
+        if number is not None and self._number is not None:
+            return number != self._number
+        return self._ended or (number is None and self._number is not None and text != self._panic.message)
+
+    def take(self, text: str) -> bool:
+        """Whether the line tells something of this panic."""
+        panic = self._panic
+        taken = (
+            self._end(text)
+            or self._who(text)
+            or self._trap(text)
+            or self._trace(text)
+            or self._place(text)
+            or self._modules(text)
+        )
+        if not taken:
+            found = _NAMED.match(text)
+            if found:
+                panic.extra.setdefault(found["name"], found["value"].strip(" :"))
+                return True
+        return taken
+
+    def _end(self, text: str) -> bool:
+        if _END_PANIC.search(text) or _END_TRACE.match(text):
+            self._panic.complete = self._ended = True
+            return True
+        return False
+
+    def _who(self, text: str) -> bool:
+        panic = self._panic
+        found = _PROCESS.search(text) or _OLD_PROCESS.match(text)
+        if found:
+            told = found.groupdict()
+            if not panic.process:
+                panic.process, panic.pid = found["name"].strip(), int(found["pid"])
+                panic.taint = "" if found["taint"] == "Not tainted" else found["taint"].removeprefix("Tainted: ")
+                panic.kernel_version = panic.kernel_version or found["release"].strip()
+                if told.get("cpu") is not None:
+                    panic.cpu = int(told["cpu"])
+            return True
+        hardware = _HARDWARE.match(text)
+        if hardware:
+            panic.model = panic.model or hardware["name"].strip()
+        return hardware is not None
+
+    def _trap(self, text: str) -> bool:
+        panic = self._panic
+        stuck = _TASK_ON_CPU.search(text) if "lockup" in text else None
+        if stuck and panic.cpu is None:
+            panic.cpu = int(stuck["cpu"] or stuck["stuck"] or 0)
+        where = _ADDRESS.search(text)
+        if where and not panic.fault_address and ("BUG" in text or "nable to handle" in text):
+            panic.fault_address = where["address"]
+        found = _DIE.match(text)
+        if found:
+            if not panic.error_code:
+                panic.error_code, self._number = found["code"], int(found["number"])
+                panic.trap = found["trap"]
+            return True
+        return where is not None and where["address"] == panic.fault_address and text == panic.message
+
+    def _trace(self, text: str) -> bool:
+        if _TRACE.match(text):
+            if self._panic.frames:
+                self._frames = []
+                self._panic.more_frames.append(self._frames)
+            return True
+        found = _FRAME.match(text)
+        if found:
+            add_frame(
+                self._frames,
+                Frame(
+                    symbol=found["symbol"],
+                    offset=int(found["offset"], 16),
+                    module=found["module"] or "",
+                    address=found["address"] or "",
+                    reliable=not found["unsure"],
+                ),
+            )
+            return True
+        bare = _BARE_FRAME.match(text)
+        if bare:
+            add_frame(self._frames, Frame(address=f"0x{bare['bare']}", reliable=not bare["unsure"]))
+        return bare is not None or _STACKS.match(text) is not None
+
+    def _place(self, text: str) -> bool:
+        panic = self._panic
+        found = _RIP.match(text)
+        if found and (found["symbol"] or found["ip"] or found["segment"]):
+            kernels = found["segment"] in {None, "0010", "e030"}
+            if kernels and not panic.instruction_symbol:
+                panic.instruction_symbol = found["symbol"] or ""
+                panic.instruction = f"0x{found['ip']}" if found["ip"] else panic.instruction
+            return True
+        if _REGISTERS.match(text) or _SEGMENTS.match(text):
+            for one in _REGISTER.finditer(text):
+                panic.registers.setdefault(one["name"], one["value"])
+            return True
+        shifted = _OFFSET.match(text)
+        if shifted:
+            panic.kernel_slide = "" if shifted["offset"] == "disabled" else shifted["offset"]
+            panic.kernel_text_base = panic.kernel_text_base or shifted["base"] or ""
+        return shifted is not None
+
+    def _modules(self, text: str) -> bool:
+        found = _MODULES.match(text)
+        if not found:
+            return False
+        if not self._panic.modules:
+            names = re.sub(r"\[last unloaded.*", "", found["names"]).split()
+            known = [one["name"] for one in map(_MODULE.match, names) if one]
+            self._panic.modules = [LoadedModule(name) for name in known[:_LIMIT]]
+        return True

@@ -1,0 +1,31 @@
+"""All panics of a log, whatever wrote it: a console, a logger, macOS's own panic files."""
+
+from __future__ import annotations
+
+from rig.console.panics.darwin import DarwinReader
+from rig.console.panics.lines import lines_of
+from rig.console.panics.linux import LinuxReader
+from rig.console.panics.model import Panic
+from rig.console.panics.reports import report_of
+from rig.spec import Dialect
+
+_READERS = {Dialect.DARWIN: DarwinReader, Dialect.LINUX: LinuxReader}
+
+
+def parse_panics(data: bytes, dialect: Dialect | None = None) -> list[Panic]:
+    """The panics in `data`, in their order; nested ones below their first. Never raises, whatever the bytes are.
+
+    Without a `dialect` both are looked for. Text that is JSON with the panic's text in it (the .panic and .ips files
+    of macOS) is read as that text, and line numbers count within it.
+    """
+    report = report_of(data)
+    readers = [reader() for one, reader in _READERS.items() if dialect in {None, one}]
+    for line in lines_of(data if report is None else report.text):
+        for reader in readers:
+            reader.feed(line)
+    found = [panic for reader in readers for panic in reader.close()]
+    if report is not None:
+        for panic in found:
+            for name, value in report.facts.items():
+                panic.extra.setdefault(name, value)
+    return sorted(found, key=lambda panic: panic.line)

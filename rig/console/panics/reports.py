@@ -1,0 +1,67 @@
+"""macOS's own panic files: since 10.15 JSON around the text that the kernel printed.
+
+One object, or a line with a small object and then another; the text is in `macOSPanicString` (the x86 side, where there
+is a T2) or `panicString`. A file that was cut is read as far as it goes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_TEXT_KEYS = ("macOSPanicString", "panicString")
+_FACTS = frozenset(("bug_type", "os_version", "timestamp", "date", "incident", "incident_id", "build", "product"))
+_CUT = re.compile(r'"(?:macOSPanicString|panicString)" ?: ?"(?P<text>(?:[^"\\]|\\.)*)', re.DOTALL)
+_DEPTH_LIMIT = 16
+
+
+@dataclass
+class Report:
+    """The kernel's text, and what the file says beside it."""
+
+    text: bytes
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def report_of(data: bytes) -> Report | None:
+    """The report in such a file; None for any other text."""
+    if data.lstrip()[:1] != b"{" or not any(key.encode() in data for key in _TEXT_KEYS):
+        return None
+    text = data.decode("utf-8", "replace").lstrip()
+    objects = _objects(text)
+    for key in _TEXT_KEYS:
+        told = [one[key] for one in objects if isinstance(one.get(key), str) and one[key].strip()]
+        if told:
+            facts = {name: str(value) for one in objects for name, value in one.items() if _is_fact(name, value)}
+            return Report(told[0].encode("utf-8", "replace"), facts)
+    cut = _CUT.search(text)
+    return Report(_unescaped(cut["text"]).encode("utf-8", "replace")) if cut else None
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The JSON objects one after another; what follows the last readable one is left."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    for _ in range(_DEPTH_LIMIT):
+        at += len(text[at:]) - len(text[at:].lstrip())
+        try:
+            one, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        if isinstance(one, dict):
+            found.append(one)
+    return found
+
+
+def _is_fact(name: str, value: object) -> bool:
+    return name in _FACTS and isinstance(value, str | int) and len(str(value)) <= 200
+
+
+def _unescaped(text: str) -> str:
+    """What stands in an unfinished JSON string."""
+    try:
+        whole: str = json.loads(f'"{text}"')
+    except ValueError:
+        return re.sub(r"\\([nt/\"\\])", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), text)
+    return whole

@@ -1,0 +1,131 @@
+"""The signature of a panic: the same for the same panic on any boot, whatever the addresses.
+
+    darwin trap: Kernel trap, type 14=page fault in ipc_right_copyin < mach_msg_overwrite_trap
+
+It is put together from
+- system and kind (panic, trap, assertion, oops ...);
+- the message, in which addresses, UUIDs and numbers that stand alone (process ids, sizes, times) become `N`; a number
+  inside a name (`kalloc.48`, `x86_64`) stays, and so does a trap's type;
+- the source file's name, without directories and without the line, which every build moves;
+- the three innermost symbols of the backtrace without offsets, once the calls that only report the panic are left
+  out. Without symbols: the place of the trap relative to kernel or kext, which KASLR does not change; failing that,
+  the kexts in the backtrace.
+
+Process, processor, uptime, registers, loaded kexts and the build are no part of it. `id` is the first ten hexadecimal
+digits of the SHA-256 of the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rig.console.panics.model import Panic
+
+TOP_SYMBOLS = 3
+_MESSAGE_LIMIT = 300
+
+_UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
+_ADDRESS = re.compile(r"\b0[xX][0-9A-Fa-f]+\b")
+_BARE_ADDRESS = re.compile(r"\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,16}\b")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
+_TRAP_TYPE = re.compile(r"\b(type(?: ?=)?) ?(\d+)=")
+_KEPT_TYPE = re.compile(r"\btype (\w+)=")
+_CLONE = re.compile(r"\.(?:cold|isra|constprop|part|llvm|lto_priv)(?:\.\d+)*\b.*$")
+_TRAP_PLACE = re.compile(r" at 0x| ?\(CPU ")
+_SPACE = re.compile(r"\s+")
+
+_DARWIN_REPORTS = """
+handle_debugger_trap kdp_i386_trap kdp_trap kernel_trap trap_from_kernel return_from_trap DebuggerTrapWithState
+panic_trap_to_debugger panic panic_plain panic_with_options panic_with_data panic_with_thread_context Debugger
+DebuggerWithContext Assert panic_trap panic_i386_backtrace panic_64 panic_double_fault64 panic_machine_check64
+hndl_alltraps hndl_allintrs lo_alltraps lo_allintrs i386_exception sync_iss_to_iks
+"""
+"""From the trap's handler to the debugger, and out of panic() itself (osfmk/kern/debug.c, osfmk/i386/trap.c)."""
+_LINUX_REPORTS = """
+dump_stack dump_stack_lvl __dump_stack show_stack show_regs vpanic panic nmi_panic die __die __die_body die_addr
+oops_end no_context bad_area bad_area_nosemaphore __bad_area_nosemaphore page_fault_oops kernelmode_fixup_or_oops
+do_kern_addr_fault do_user_addr_fault __do_page_fault do_page_fault exc_page_fault asm_exc_page_fault page_fault
+async_page_fault do_trap do_error_trap do_invalid_op exc_invalid_op asm_exc_invalid_op invalid_op
+exc_general_protection asm_exc_general_protection general_protection exc_divide_error asm_exc_divide_error
+divide_error report_bug handle_bug __warn
+"""
+"""From the exception's entry to the oops, and out of panic() itself (kernel/panic.c, arch/x86/mm/fault.c)."""
+_REPORTS = frozenset(_DARWIN_REPORTS.split()) | frozenset(_LINUX_REPORTS.split())
+
+
+@dataclass(frozen=True)
+class Signature:
+    """`text` for a reader, `id` for a table."""
+
+    text: str
+    id: str
+
+
+def normal(message: str) -> str:
+    """A message without what differs from one boot to the next."""
+    text = _TRAP_TYPE.sub(lambda found: f"type T{found[2]}=", message)
+    for varying in (_UUID, _ADDRESS, _BARE_ADDRESS, _NUMBER):
+        text = varying.sub("N", text)
+    text = _KEPT_TYPE.sub(lambda found: f"type {found[1].removeprefix('T')}=", text)
+    return _SPACE.sub(" ", text).strip()[:_MESSAGE_LIMIT]
+
+
+def plain_symbol(symbol: str) -> str:
+    """A symbol without what a compiler hung on it."""
+    return _CLONE.sub("", symbol)
+
+
+def top_symbols(panic: Panic) -> list[str]:
+    """The innermost calls that are the panic's own, not those that report it."""
+    names = [panic.instruction_symbol] if panic.instruction_symbol else []
+    names += [frame.symbol for frame in panic.frames if frame.symbol and frame.reliable]
+    told: list[str] = []
+    for name in names:
+        one = plain_symbol(name)
+        if panic.system == "darwin":
+            one = one.removeprefix("_")
+        if one not in _REPORTS and (not told or told[-1] != one):
+            told.append(one)
+    return told[:TOP_SYMBOLS]
+
+
+def signature_of(panic: Panic) -> Signature:
+    """The signature, from whatever is there."""
+    text = f"{panic.system} {panic.kind}: {_words(panic)}"
+    if panic.source_file:
+        text += f" @{panic.source_file.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}"
+    if where := " < ".join(top_symbols(panic)) or _place(panic):
+        text += f" in {where}"
+    return Signature(text, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:10])
+
+
+def _words(panic: Panic) -> str:
+    if panic.kind == "trap" and panic.instruction:
+        # Where it trapped is said by symbols; the message says it by address.
+        kind = f", type {panic.trap_number}={panic.trap}" if panic.trap_number is not None else ""
+        return f"{_TRAP_PLACE.split(panic.message)[0]}{kind}"
+    return normal(panic.message or panic.consequence or panic.debugger_message)
+
+
+def _place(panic: Panic) -> str:
+    """Where a trap happened, relative to what KASLR moves as a whole; else the kexts that took part."""
+    at = _number(panic.instruction)
+    for kext in panic.kexts:
+        start, end = _number(kext.start), _number(kext.end)
+        if at is not None and start is not None and end is not None and start <= at <= end:
+            return f"{kext.name}+{at - start:#x}"
+    base = _number(panic.kernel_text_base)
+    if at is not None and base is not None and 0 <= at - base < 1 << 28:
+        return f"kernel+{at - base:#x}"
+    return " < ".join(kext.name for kext in panic.kexts)
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None
