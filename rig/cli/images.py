@@ -18,6 +18,8 @@ from rig.errors import ImageError
 from rig.events import Events
 from rig.image.catalogue import Catalogue
 from rig.image.importing import import_image
+from rig.image.inspect import words
+from rig.image.inspect.look import look_into
 from rig.image.space import human
 from rig.image.status import ImageStatus, State, StoredImage, checksum_words, how_to_get
 from rig.image.store import Say, Store
@@ -94,17 +96,44 @@ def fetch(name: Name) -> None:
 @app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="A raw, qcow2 or vmdk disk image, or an xz, gz or zip of one.")],
-    like: Annotated[str, typer.Option(help="The entry that it is an image of, or is like.")],
+    like: Annotated[
+        str | None, typer.Option(help="The entry that it is an image of, or is like; without: the one that fits.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Make a new entry of this name instead.")] = None,
     ssh_key: Annotated[Path | None, typer.Option(help="The private key that opens it; the store keeps a copy.")] = None,
     replace: Annotated[bool, typer.Option(help="Take it although another file was imported before.")] = False,
+    force: Annotated[bool, typer.Option(help="Take it although it does not fit the entry.")] = False,
 ) -> None:
-    """Import your own disk image. FILE is read only; the store keeps a copy."""
+    """Import your own disk image. It is looked into first, and refused where it cannot boot; FILE is only read."""
     with _at_work() as (store, say, console):
         image = import_image(
-            store, Catalogue.load(), file, like=like, name=name, ssh_key=ssh_key, replace=replace, say=say
+            store,
+            Catalogue.load(),
+            file,
+            like=like,
+            name=name,
+            ssh_key=ssh_key,
+            replace=replace,
+            force=force,
+            say=say,
         )
         _done(console, image, store)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A raw, qcow2 or vmdk disk image, or an xz, gz or zip of one.")],
+    as_json: Json = False,
+) -> None:
+    """Look into a disk image: tables, file systems, loaders, kernels, and which entry it fits. FILE is only read."""
+    store, console = Store(), Console(stderr=as_json)
+    with store.bench(lambda words: console.print(escape(words), soft_wrap=True, highlight=False)) as bench:
+        look = look_into(file, bench, Catalogue.load())
+    if as_json:
+        typer.echo(json.dumps(words.as_json(look.survey, look.fits, look.sha256), indent=1))
+        return
+    for line in (*words.told(look.survey), *words.judged(look.fits), *words.next_steps(file, look.fitting)):
+        console.print(escape(line), soft_wrap=True, highlight=False)
 
 
 @app.command()

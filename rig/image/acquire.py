@@ -14,8 +14,9 @@ from rig.events import Events
 from rig.image.building import builder
 from rig.image.digest import check_digest, sha256_file
 from rig.image.disks import Disks
-from rig.image.prepare import changed_since, prepare
+from rig.image.prepare import Opened, changed_since, prepare
 from rig.image.record import Record, now
+from rig.image.status import checksum_words
 from rig.spec import ImageFormat, ImageSpec, SourceKind
 
 Say = Callable[[str], None]
@@ -66,7 +67,10 @@ def fetch(spec: ImageSpec, recorded: Record | None, bench: Bench) -> Made:
 
     bench.say(f"downloading {spec.name} from {url}")
     part = part_file(spec.name)
-    download(url, part, spec.name, events=bench.events, say=bench.say, how=spec.source.how)
+    try:
+        download(url, part, spec.name, events=bench.events, say=bench.say, how=spec.source.how)
+    except ImageError as fault:
+        raise ImageError(f"{fault.message}\n  {checksum_words(spec, recorded)}", hint=fault.hint) from fault
     try:
         made = from_file(spec, part, recorded, bench, origin=url)
     except HostError:
@@ -86,23 +90,20 @@ def from_file(
     *,
     origin: str,
     declared: bool = True,
+    digest: str | None = None,
+    opened: Opened | None = None,
 ) -> Made:
     """Make an entry's disk of a file, which is read only.
 
     `recorded` is what must come again; None accepts any file that no pin forbids. `declared`: the file must be what the
-    entry says (archive, format); else what it is decides. Raises ImageError, HostError.
+    entry says (archive, format); else what it is decides. `digest` and `opened` are what is known of the file already:
+    its sha256, and what `open_disk` made of it in the bench's directory. Raises ImageError, HostError.
     """
     if not source.is_file():
         raise ImageError(f"image {spec.name}: {source}: no such file", hint="Name the image file.")
     stat = source.stat()
-    found = sha256_file(source)
-    check_digest(
-        f"image {spec.name}, {origin}",
-        found,
-        pinned=spec.source.sha256,
-        recorded=recorded.source_sha256 if recorded else None,
-        way_out=_way_out(spec, recorded),
-    )
+    found = digest or sha256_file(source)
+    hold_against(spec, found, recorded, origin)
     record = Record(
         name=spec.name,
         kind=SourceKind.DOWNLOAD if declared else SourceKind.IMPORT,
@@ -114,9 +115,20 @@ def from_file(
     if not bench.disks.problem(found):
         return Made(record, None)
     name = origin.rsplit("/", 1)[-1] or origin
-    disk, fmt = prepare(source, spec.source if declared else None, bench.work, name, bench.say)
+    disk, fmt = prepare(source, spec.source if declared else None, bench.work, name, bench.say, opened)
     changed_since(source, stat.st_size, stat.st_mtime_ns)
     return Made(record, disk, fmt)
+
+
+def hold_against(spec: ImageSpec, found: str, recorded: Record | None, origin: str) -> None:
+    """Raise ImageError when `found` is not the sha256 that the entry pins, or else the one recorded."""
+    check_digest(
+        f"image {spec.name}, {origin}",
+        found,
+        pinned=spec.source.sha256,
+        recorded=recorded.source_sha256 if recorded else None,
+        way_out=_way_out(spec, recorded),
+    )
 
 
 def build(spec: ImageSpec, bench: Bench) -> Made:

@@ -49,9 +49,10 @@ def download(
     total in bytes). Raises ImageError (offline, not there, out of reach after `ATTEMPTS` tries) and HostError
     (disk full).
     """
-    by_hand = f"With the file at hand: rig images import FILE --like {name}" + (f"\n  {how}" if how else "")
+    command = "" if "rig images import" in how else f"With the file at hand: rig images import FILE --like {name}"
+    by_hand = "\n  ".join(filter(None, (command, how)))
     if os.environ.get("RIG_OFFLINE", "") not in ("", "0"):
-        raise ImageError(f"{name}: not downloaded, RIG_OFFLINE is set: {url}", hint=f"Unset RIG_OFFLINE. {by_hand}")
+        raise ImageError(f"{name}: not downloaded, RIG_OFFLINE is set: {url}", hint=f"Unset RIG_OFFLINE.\n  {by_hand}")
     part = Part(into, name, url, events)
     with space.explained(into, f"download {name}"):
         into.parent.mkdir(parents=True, exist_ok=True)
@@ -63,11 +64,11 @@ def download(
                 if _is_fatal(fault):
                     raise ImageError(f"{name}: download failed: {url}: {reason}", hint=by_hand) from fault
                 if attempt == ATTEMPTS:
-                    kept = f"What arrived ({space.human(part.have)}) is kept: the next call goes on from there. "
+                    kept = f" What arrived ({space.human(part.have)}) is kept: the next call goes on from there."
                     kept = kept if part.resumable else ""
                     raise ImageError(
                         f"{name}: download failed after {ATTEMPTS} tries: {url}: {reason}",
-                        hint=f"Check the network and the proxy (https_proxy). {kept}{by_hand}",
+                        hint=f"Check the network and the proxy (https_proxy).{kept}\n  {by_hand}",
                     ) from fault
                 pause = 2 ** (attempt - 1)
                 say(f"download of {name} broke off ({reason}); try {attempt + 1} of {ATTEMPTS} in {pause} s")
@@ -115,9 +116,10 @@ def _reason(fault: Exception) -> str:
 
 def _root(fault: BaseException) -> str:
     """The innermost words: urllib3 wraps a plain reason three times."""
-    inner = fault
+    inner, words = fault, ""
     while (below := getattr(inner, "reason", None) or (inner.args[0] if inner.args else None)) is not None:
         if not isinstance(below, BaseException):
+            words = below if isinstance(below, str) and len(inner.args) > 1 else ""  # words, then what they are about
             break
         inner = below
-    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", str(inner)).strip("'\"") or type(inner).__name__
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", words or str(inner)).strip("'\"") or type(inner).__name__

@@ -12,10 +12,15 @@ from pathlib import Path
 
 import yaml
 
-from rig.errors import InputError
-from rig.image.acquire import from_file
+from rig.errors import ImageError, InputError
+from rig.image import acquire
 from rig.image.catalogue import Catalogue, user_dir
+from rig.image.digest import sha256_file
+from rig.image.inspect.fit import fit
+from rig.image.inspect.look import Look, look_into
+from rig.image.inspect.words import told
 from rig.image.keys import read_private_key
+from rig.image.prepare import Opened
 from rig.image.record import write_whole
 from rig.image.status import StoredImage
 from rig.image.store import Say, Store
@@ -27,35 +32,109 @@ def import_image(
     catalogue: Catalogue,
     file: Path,
     *,
-    like: str,
+    like: str | None = None,
     name: str | None = None,
     ssh_key: Path | None = None,
     replace: bool = False,
+    force: bool = False,
     say: Say,
 ) -> StoredImage:
     """Take `file` into the store as the image of the entry `like`, or of a new entry `name` that is like it.
 
-    An archive is unpacked; raw, qcow2 and vmdk are told by the file's bytes. The same file may come again, for example
-    with another `ssh_key`. A different file for a name that has one needs `replace`. Raises InputError (name, key),
-    ImageError (the file), HostError.
+    The file is looked into first: without `like` the one entry that fits is taken, and an entry that does not fit is
+    refused with the reason unless `force`. An archive is unpacked; raw, qcow2 and vmdk are told by the file's bytes.
+    The same file may come again, for example with another `ssh_key`. A different file for a name that has one needs
+    `replace`. Raises InputError (name, key, no or several entries fit), ImageError (the file, or it does not fit),
+    HostError.
     """
-    model = catalogue.get(like)
-    spec = _entry(catalogue, model, name, file)
+    spec = _entry(catalogue, catalogue.get(like), name, file) if like else None
     key = read_private_key(ssh_key) if ssh_key else None
+    if not file.is_file():
+        raise ImageError(f"{file}: no such file", hint="Name the image file.")
+    say(f"reading {file}")
+    digest = sha256_file(file)
+    if spec is not None:
+        acquire.hold_against(spec, digest, None if replace else store.record(spec.name), str(file.absolute()))
+    with store.bench(say) as bench:
+        opened = None
+        if spec is None or store.disks.problem(digest):
+            look = look_into(file, bench, catalogue, digest)
+            opened = look.opened
+            for line in told(look.survey):
+                say(f"  {line}")
+            like = like or _choose(look, file)
+            spec = spec or _entry(catalogue, catalogue.get(like), name, file)
+            spec = _suits(look, spec, name, catalogue, file, force=force, say=say)
+        return _take(store, catalogue, file, spec, key, digest, opened, bench, name=name, replace=replace, say=say)
+
+
+def _take(
+    store: Store,
+    catalogue: Catalogue,
+    file: Path,
+    spec: ImageSpec,
+    key: bytes | None,
+    digest: str,
+    opened: Opened | None,
+    bench: acquire.Bench,
+    *,
+    name: str | None,
+    replace: bool,
+    say: Say,
+) -> StoredImage:
+    """Put a file that was looked into where the entry's image lies."""
     if key and TransportKind.SSH not in spec.transports:
         say(f"image {spec.name} is not reached by SSH ({', '.join(spec.transports)} only): the key is kept, not used")
     with store.working_on(spec.name, say):
         before = store.record(spec.name)
-        with store.bench(say) as bench:
-            say(f"reading {file}")
-            known = None if replace else before
-            made = from_file(spec, file, known, bench, origin=str(file.absolute()), declared=False)
-            store.put(made, key)
+        origin = str(file.absolute())
+        known = None if replace else before
+        made = acquire.from_file(spec, file, known, bench, origin=origin, declared=False, digest=digest, opened=opened)
+        store.put(made, key)
         if before and before.key and not key and before.source_sha256 != made.record.source_sha256:
             say("the key of the image before was dropped with it: give one with --ssh-key if this one needs it")
         if name and name not in catalogue.names():
             _write_entry(spec, say)
     return store.get(spec)
+
+
+def _choose(look: Look, file: Path) -> str:
+    """The one entry that fits. Raises InputError when none or several do."""
+    if len(look.fitting) == 1:
+        return look.fitting[0]
+    if look.fitting:
+        raise InputError(
+            f"{file}: several entries of the catalogue fit: {', '.join(look.fitting)}",
+            hint=f"Say which: rig images import {file} --like {look.fitting[0]}",
+        )
+    reasons = "".join(f"\n  {one.name}: {'; '.join(one.against)}" for one in look.fits)
+    raise InputError(
+        f"{file}: no entry of the catalogue fits{reasons}",
+        hint=f"To try it all the same: rig images import {file} --like ENTRY --force [--name NAME]",
+    )
+
+
+def _suits(
+    look: Look, spec: ImageSpec, name: str | None, catalogue: Catalogue, file: Path, *, force: bool, say: Say
+) -> ImageSpec:
+    """The entry, if the file fits it; a new one gets the kernel's release. Raises ImageError when it does not fit."""
+    new = bool(name) and name not in catalogue.names()
+    verdict = fit(look.survey, spec, look.sha256, own_release=new)
+    for remark in verdict.remarks:
+        say(f"note: {remark}")
+    if not verdict.fits:
+        reasons = "; ".join(verdict.against)
+        if not force:
+            others = [other for other in look.fitting if other != spec.name]
+            instead = f"It fits {', '.join(others)}. " if others else ""
+            raise ImageError(
+                f"{file}: does not fit {spec.name}: {reasons}",
+                hint=f"{instead}To import it all the same: --force. What is on it: rig images inspect {file}",
+            )
+        say(f"imported by force, although: {reasons}")
+    if new and len(look.survey.releases) == 1:
+        return spec.model_copy(update={"release": look.survey.releases[0]})
+    return spec
 
 
 def _entry(catalogue: Catalogue, model: ImageSpec, name: str | None, file: Path) -> ImageSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import ImageError
@@ -16,17 +17,43 @@ from rig.spec import ImageFormat, SourceSpec
 Say = Callable[[str], None]
 
 
-def prepare(source: Path, declared: SourceSpec | None, work: Path, name: str, say: Say) -> tuple[Path, ImageFormat]:
+@dataclass(frozen=True)
+class Opened:
+    """A file as a disk image whose format is known and whose header reaches nowhere else."""
+
+    disk: Path
+    """The file itself, or what was unpacked from it."""
+    format: ImageFormat
+    archive: str | None
+    """What it was packed in."""
+
+
+def open_disk(source: Path, declared: SourceSpec | None, work: Path, name: str, say: Say) -> Opened:
+    """Unpack `source` into `work` where it is an archive, and vet what it is; parameters and errors as in `prepare`."""
+    disk, archive = _unpacked(source, declared, work, name, say)
+    fmt = _format(disk, declared, name)
+    vet_header(disk, fmt, name)
+    qemuimg.check(disk, fmt, name)
+    return Opened(disk, fmt, archive)
+
+
+def prepare(
+    source: Path,
+    declared: SourceSpec | None,
+    work: Path,
+    name: str,
+    say: Say,
+    opened: Opened | None = None,
+) -> tuple[Path, ImageFormat]:
     """Make the store's qcow2 of `source`, in the directory `work`; returns it and the format the disk came in.
 
     `declared` says what the file must be; without it every archive and format that the rig knows is taken, by the
     file's own bytes. `source` is read only. `name` is how errors call the file. Raises ImageError (not what it must be,
-    damaged, reaches outside itself, no disk a PC boots from) and HostError (disk full, qemu-img absent).
+    damaged, reaches outside itself, no disk a PC boots from) and HostError (disk full, qemu-img absent). `opened` is
+    what `open_disk` made of the same file in the same directory, where that was done before.
     """
-    disk = _unpacked(source, declared, work, name, say)
-    fmt = _format(disk, declared, name)
-    vet_header(disk, fmt, name)
-    qemuimg.check(disk, fmt, name)
+    ready = opened or open_disk(source, declared, work, name, say)
+    disk, fmt = ready.disk, ready.format
     head = qemuimg.read_start(disk, bootsector.HEAD, fmt)
     bootsector.check_start(head, qemuimg.info(disk, fmt).virtual_size, name, whole=fmt is ImageFormat.RAW)
     out = work / "image.qcow2"
@@ -44,7 +71,7 @@ def prepare(source: Path, declared: SourceSpec | None, work: Path, name: str, sa
     return out, fmt
 
 
-def _unpacked(source: Path, declared: SourceSpec | None, work: Path, name: str, say: Say) -> Path:
+def _unpacked(source: Path, declared: SourceSpec | None, work: Path, name: str, say: Say) -> tuple[Path, str | None]:
     kind = sniff(source)
     if kind is Kind.EMPTY:
         raise wrong_kind(name, kind, "a disk image")
@@ -55,11 +82,11 @@ def _unpacked(source: Path, declared: SourceSpec | None, work: Path, name: str, 
             expected = f"a {wanted} archive" if wanted else f"a {declared.format} disk image"
             raise wrong_kind(name, kind, expected)
     if found is None:
-        return source
+        return source, None
     say(f"unpacking {name}")
     disk = work / "unpacked"
     unpack(source, found, disk, name)
-    return disk
+    return disk, found
 
 
 def _format(disk: Path, declared: SourceSpec | None, name: str) -> ImageFormat:

@@ -109,6 +109,20 @@ def read_start(path: Path, count: int, fmt: ImageFormat | str = ImageFormat.QCOW
         return out.read_bytes()
 
 
+def extract(path: Path, fmt: ImageFormat | str, at: int, count: int, out: Path) -> None:
+    """Write `count` bytes of what a guest would read from byte `at` (multiples of 512) to the sparse raw file `out`.
+
+    Raises ImageError, HostError.
+    """
+    file = _absolute(path).replace(",", ",,")
+    # The raw driver's own window over the format: `dd skip=` with `count=` means different things to different QEMUs.
+    source = f"driver=raw,offset={at},size={count},file.driver={fmt},file.file.driver=file,file.file.filename={file}"
+    done = _run(["convert", "-U", "--image-opts", "-O", "raw", "--", source, _absolute(out)])
+    if done.returncode:
+        out.unlink(missing_ok=True)
+        raise _failed(done, f"read {path}", out)
+
+
 def _absolute(path: Path) -> str:
     # QEMU takes a name with a colon before the first slash for a protocol; an absolute path has none.
     return str(path.absolute())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from rig.cli.images import app
 from rig.errors import ImageError, InputError, RigError
 from rig.image.catalogue import user_dir
 from rig.image.store import Store
-from rig.tests.image.conftest import raw_disk, sha256
+from rig.tests.image.conftest import as_format, sha256
+from rig.tests.image.inspect.disks import bios_disk, esp, uefi_disk
 from rig.tests.image.test_catalogue import write_entry
 from rig.tests.image.test_keys import make_key
 
@@ -24,7 +26,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A disk, and in a home of its own the entry `local` whose download it is."""
     monkeypatch.setenv("RIG_HOME", str(tmp_path / "home"))
     path = tmp_path / "disk.raw"
-    path.write_bytes(raw_disk())
+    path.write_bytes(uefi_disk())
     write_entry(user_dir(), "local", source={"kind": "download", "url": path.as_uri(), "format": "raw"})
     return path
 
@@ -98,9 +100,67 @@ def test_import(raw: Path, tmp_path: Path) -> None:
     assert Path(row["key"]).read_bytes() == key.read_bytes()
 
 
-def test_import_needs_to_know_what_it_is_like(raw: Path) -> None:
-    done = CliRunner().invoke(app, ["import", str(raw)])
-    assert done.exit_code == 2 and "--like" in done.output
+def test_import_finds_what_it_is_like(raw: Path) -> None:
+    told = rig("import", raw)
+    assert "xnu-loader" in told and "image puredarwin-xnu20 is ready" in told
+
+
+def test_import_of_what_fits_nothing(raw: Path) -> None:
+    raw.write_bytes(uefi_disk(esp(kernel=None)))
+    with pytest.raises(InputError, match="no entry of the catalogue fits"):
+        rig("import", raw)
+    with pytest.raises(ImageError, match="does not fit puredarwin-xnu20"):
+        rig("import", raw, "--like", "puredarwin-xnu20")
+    assert "is ready" in rig("import", raw, "--like", "puredarwin-xnu20", "--force")
+
+
+def test_inspect(raw: Path) -> None:
+    told = rig("inspect", raw)
+    for words in (
+        "raw, ",
+        "GPT, 2 partitions",
+        "FAT12",
+        "xnu-loader",
+        "Darwin 20.5.0 for x86_64",
+        "fits        puredarwin-xnu20",
+        "fits not    puredarwin-17.4: the entry boots by BIOS",
+        f"rig images import {raw} --like puredarwin-xnu20",
+    ):
+        assert words in told
+    assert Store().names() == [], "nothing was taken"
+
+
+def test_inspect_of_an_archive_of_another_file_than_the_pinned(raw: Path) -> None:
+    raw.write_bytes(bios_disk())
+    packed = raw.with_suffix(".vmdk.xz")
+    packed.write_bytes(lzma.compress(as_format(raw, "vmdk").read_bytes()))
+    told = rig("inspect", packed)
+    assert "vmdk, 1.0 MiB, in an xz archive" in told and "fits        puredarwin-17.4" in told
+    assert "the entry pins another file" in told
+    assert not list((Store().root / "tmp").iterdir()), "what was unpacked is gone"
+
+
+def test_inspect_as_json(raw: Path) -> None:
+    found = json.loads(rig("inspect", raw, "--json"))
+    assert (found["format"], found["scheme"], found["releases"], found["arches"]) == (
+        "raw",
+        "GPT",
+        ["20.5.0"],
+        ["x86_64"],
+    )
+    assert {entry["name"]: entry["fits"] for entry in found["entries"]}["puredarwin-xnu20"]
+    assert found["loaders"][0]["kind"] == "xnu-loader" and found["sha256"] is None
+
+
+def test_inspect_of_what_is_no_disk(raw: Path, tmp_path: Path) -> None:
+    raw.write_bytes(b"<html>")
+    with pytest.raises(ImageError, match="web page"):
+        rig("inspect", raw)
+    with pytest.raises(ImageError, match="cannot be read"):
+        rig("inspect", tmp_path / "absent")
+    raw.write_bytes(bytes(1 << 20))
+    told = rig("inspect", raw)
+    assert "blank" in told and "none fits" in told
 
 
 def test_import_under_a_name_and_removal_of_both(raw: Path) -> None:
@@ -118,7 +178,7 @@ def test_import_under_a_name_and_removal_of_both(raw: Path) -> None:
 
 def test_import_of_another_file(raw: Path) -> None:
     rig("import", raw, "--like", "puredarwin-xnu20")
-    raw.write_bytes(raw_disk(seed=2))
+    raw.write_bytes(uefi_disk(esp(**{"boot-args.txt": b"serial=7"})))
     with pytest.raises(ImageError, match="wrong checksum"):
         rig("import", raw, "--like", "puredarwin-xnu20")
     rig("import", raw, "--like", "puredarwin-xnu20", "--replace")

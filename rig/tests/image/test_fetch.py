@@ -232,3 +232,11 @@ def test_a_disk_that_fills_up_leaves_nothing(into: Path, get: Get, monkeypatch: 
     with pytest.raises(HostError, match="disk full: cannot download tiny"):
         get()
     assert list(into.parent.iterdir()) == []
+
+
+def test_a_proxy_that_nobody_runs_is_told_in_plain_words(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(ImageError, match="Unable to connect to proxy") as caught:
+        get()
+    assert caught.value.message.endswith(": Unable to connect to proxy")

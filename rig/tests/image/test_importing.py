@@ -13,6 +13,7 @@ from rig.image.status import State, StoredImage
 from rig.image.store import Store
 from rig.spec import SourceKind
 from rig.tests.image.conftest import as_format, raw_disk, sha256
+from rig.tests.image.inspect.disks import I386, bios_disk, esp, macho, uefi_disk
 from rig.tests.image.test_catalogue import write_entry
 from rig.tests.image.test_keys import make_key
 
@@ -22,11 +23,31 @@ LIKE = "puredarwin-xnu20"
 
 
 @pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A disk as the entry `LIKE` wants it."""
+    path = tmp_path / "disk.raw"
+    path.write_bytes(uefi_disk())
+    return path
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A disk as the entry puredarwin-17.4 wants it, but for its sha256."""
+    path = tmp_path / "old.raw"
+    path.write_bytes(bios_disk())
+    return path
+
+
+def other_disk() -> bytes:
+    return uefi_disk(esp(**{"boot-args.txt": b"serial=7"}))
+
+
+@pytest.fixture
 def key(tmp_path: Path) -> Path:
     return make_key(tmp_path / "k", "-t", "ed25519")
 
 
-def bring(file: Path, said: list[str] | None = None, like: str = LIKE, **options: Any) -> StoredImage:
+def bring(file: Path, said: list[str] | None = None, like: str | None = LIKE, **options: Any) -> StoredImage:
     heard = [] if said is None else said
     return import_image(Store(), Catalogue.load(), file, like=like, say=heard.append, **options)
 
@@ -70,7 +91,7 @@ def test_the_same_file_again_with_another_key(raw: Path, key: Path, tmp_path: Pa
 
 def test_another_file_needs_a_word(raw: Path, key: Path, said: list[str]) -> None:
     old = bring(raw, ssh_key=key)
-    raw.write_bytes(raw_disk(seed=2))
+    raw.write_bytes(other_disk())
     with pytest.raises(ImageError, match="wrong checksum") as caught:
         bring(raw)
     assert old.digest in caught.value.message
@@ -83,7 +104,7 @@ def test_another_file_needs_a_word(raw: Path, key: Path, said: list[str]) -> Non
 
 def test_replacing_keeps_what_a_guest_runs_on(raw: Path) -> None:
     old = bring(raw)
-    raw.write_bytes(raw_disk(seed=2))
+    raw.write_bytes(other_disk())
     with old.hold("guest one"):
         bring(raw, replace=True)
         assert old.disk.exists()
@@ -132,15 +153,16 @@ def test_a_built_image_is_not_imported_under_its_name(raw: Path) -> None:
     with pytest.raises(InputError, match="is built by the rig") as caught:
         bring(raw, like="made")
     assert "--name" in caught.value.hint
+    raw.write_bytes(raw_disk())
     assert bring(raw, like="made", name="mine").spec.source.kind is SourceKind.IMPORT
 
 
-def test_a_pin_holds_for_imports_too(raw: Path) -> None:
+def test_a_pin_holds_for_imports_too(old: Path) -> None:
     with pytest.raises(ImageError, match=r"wrong checksum(.|\n)*pinned in the catalogue") as caught:
-        bring(raw, like="puredarwin-17.4")
+        bring(old, like="puredarwin-17.4")
     assert "the xz archive, not what is in it" in caught.value.hint
     assert "--name OTHER" in caught.value.hint
-    assert bring(raw, like="puredarwin-17.4", name="mine").digest == sha256(raw.read_bytes())
+    assert bring(old, like="puredarwin-17.4", name="mine").digest == sha256(old.read_bytes())
 
 
 def test_a_failed_import_leaves_nothing(raw: Path, key: Path, tmp_path: Path) -> None:
@@ -156,13 +178,74 @@ def test_a_failed_import_leaves_nothing(raw: Path, key: Path, tmp_path: Path) ->
     assert (store.names(), user_dir().exists(), (store.root / "keys").exists()) == ([], False, False)
 
 
-def test_a_key_that_the_guest_has_no_use_for(raw: Path, key: Path, said: list[str]) -> None:
-    image = bring(raw, said, like="puredarwin-17.4", name="mine", ssh_key=key)
+def test_a_key_that_the_guest_has_no_use_for(old: Path, key: Path, said: list[str]) -> None:
+    image = bring(old, said, like="puredarwin-17.4", name="mine", ssh_key=key)
     assert image.key is not None
     assert any("not reached by SSH" in words for words in said)
 
 
 def test_an_entry_by_its_path(raw: Path, tmp_path: Path) -> None:
     path = write_entry(tmp_path / "elsewhere", "own")
+    raw.write_bytes(raw_disk())
     image = bring(raw, like=str(path))
     assert Store().get(Catalogue.load().get(str(path))) == image
+
+
+def test_the_entry_that_fits_is_taken(raw: Path, old: Path, said: list[str]) -> None:
+    assert bring(raw, said, like=None).spec.name == LIKE
+    heard = "\n".join(said)
+    assert "xnu-loader" in heard and "Darwin 20.5.0 for x86_64" in heard
+    with pytest.raises(ImageError, match="wrong checksum"):
+        bring(old, like=None)
+    assert Store().names() == [LIKE]
+
+
+def test_no_entry_fits(raw: Path) -> None:
+    raw.write_bytes(raw_disk())
+    with pytest.raises(
+        InputError, match=r"no entry of the catalogue fits(.|\n)*puredarwin-17.4: no Darwin kernel"
+    ) as caught:
+        bring(raw, like=None)
+    assert "--like ENTRY --force" in caught.value.hint
+
+
+def test_several_entries_fit(raw: Path) -> None:
+    bring(raw, name="mine")
+    with pytest.raises(InputError, match="several entries of the catalogue fit: mine, puredarwin-xnu20") as caught:
+        bring(raw, like=None)
+    assert "--like mine" in caught.value.hint
+
+
+def test_the_file_that_an_entry_pins_is_its_own(raw: Path) -> None:
+    raw.write_bytes(raw_disk())
+    source = {"kind": "download", "url": "https://example.invalid/x", "sha256": sha256(raw.read_bytes())}
+    write_entry(user_dir(), "pinned", os="darwin", source=source)
+    assert bring(raw, like=None).spec.name == "pinned"
+    assert bring(raw, like="pinned").spec.name == "pinned"
+
+
+def test_what_cannot_boot_is_refused_unless_forced(raw: Path, said: list[str]) -> None:
+    raw.write_bytes(uefi_disk(esp(kernel=macho(I386))))
+    with pytest.raises(ImageError, match=f"does not fit {LIKE}: its kernel is for i386 only") as caught:
+        bring(raw)
+    assert "--force" in caught.value.hint and "rig images inspect" in caught.value.hint
+    assert Store().names() == []
+    assert bring(raw, said, force=True).digest == sha256(raw.read_bytes())
+    assert any("by force, although: its kernel" in words for words in said)
+
+
+def test_the_refusal_names_the_entry_that_fits(raw: Path, old: Path) -> None:
+    write_entry(user_dir(), "bios", os="darwin", release="17.4.0")
+    with pytest.raises(ImageError, match="boots by BIOS") as caught:
+        bring(raw, like="bios")
+    assert f"It fits {LIKE}." in caught.value.hint
+
+
+def test_a_new_entry_gets_the_kernels_release(raw: Path, said: list[str]) -> None:
+    kernel = macho(version="Darwin Kernel Version 19.6.0: Thu Jun 18 20:49:00 PDT 2020; root:xnu-6153/RELEASE_X86_64")
+    raw.write_bytes(uefi_disk(esp(kernel=kernel)))
+    with pytest.raises(ImageError, match=r"Darwin 19\.6\.0, the entry is for 20\.5\.0"):
+        bring(raw)
+    bring(raw, said, name="mine")
+    assert Catalogue.load().get("mine").release == "19.6.0"
+    assert any("19.6.0" in words and words.startswith("note:") for words in said)

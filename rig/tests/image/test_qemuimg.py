@@ -94,3 +94,15 @@ def test_an_overlay_replaces_nothing_and_shrinks_nothing(tmp_path: Path, raw: Pa
     with pytest.raises(ImageError, match="not in qcow2 format"):
         create_overlay(raw, tmp_path / "over.qcow2")
     assert not (tmp_path / "over.qcow2").exists()
+
+
+@pytest.mark.parametrize("fmt", ["raw", "qcow2", "vmdk"])
+def test_extract(raw: Path, tmp_path: Path, fmt: str) -> None:
+    odd = raw.rename(tmp_path / "a, name:with=all.raw")
+    source = odd if fmt == "raw" else as_format(odd, fmt)
+    out = tmp_path / "out, too"
+    qemuimg.extract(source, fmt, 4096, 8192, out)
+    assert out.read_bytes() == odd.read_bytes()[4096 : 4096 + 8192]
+    with pytest.raises(ImageError, match="cannot read"):
+        qemuimg.extract(source, fmt, MIB, 512, out)
+    assert not out.exists()

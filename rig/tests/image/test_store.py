@@ -13,6 +13,7 @@ from rig.errors import HostError, ImageError
 from rig.events import Event, Events
 from rig.image import acquire, building, qemuimg, space
 from rig.image.building import Builder
+from rig.image.catalogue import Catalogue
 from rig.image.status import Checksum, State
 from rig.image.store import Store
 from rig.spec import ImageSpec
@@ -370,3 +371,20 @@ def test_a_pinned_build_must_come_out_as_pinned(fake: FakeBuilder) -> None:
 def test_only_what_is_built_can_be_rebuilt(raw: Path) -> None:
     with pytest.raises(ImageError, match="not one that the rig builds"):
         Store().rebuild(of_file(raw))
+
+
+def test_an_image_that_cannot_be_downloaded_says_how_to_get_it_and_its_checksums_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RIG_OFFLINE", "1")
+    spec = Catalogue.load().get("puredarwin-17.4")
+    with pytest.raises(ImageError) as caught:
+        Store().ensure(spec)
+    told = str(caught.value)
+    assert f"sha256 pinned in the catalogue: {spec.source.sha256}" in told
+    assert spec.source.url and spec.source.url in told
+    assert told.count("rig images import") == 1 and "pd_17_4.vmdk.xz --like puredarwin-17.4" in told
+    unknown = make_spec(kind="download", url="https://example.invalid/x")
+    with pytest.raises(ImageError, match="no sha256 pinned or recorded") as caught:
+        Store().ensure(unknown)
+    assert "rig images import FILE --like tiny" in caught.value.hint
