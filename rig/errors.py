@@ -22,8 +22,10 @@ from __future__ import annotations
 
 import shlex
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 EXIT_INPUT = 2
 """Exit code of every error the rig can name (bad input, absent tool, guest that never boots)."""
@@ -117,6 +119,8 @@ class Evidence:
     registers: str = ""
     qemu_output: str = ""
     command: tuple[str, ...] = ()
+    panic: Mapping[str, Any] | None = None
+    """What the kernel's last words tell, as plain data (`rig.console.panics.Panic.plain`)."""
 
 
 class GuestError(RigError):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
+from rig.console.panics import parse_panics
 from rig.spec import Dialect
 
 
@@ -64,6 +66,15 @@ class PanicReport:
     before: str
     complete: bool
     """Whether its last line was seen."""
+    dialect: Dialect = Dialect.DARWIN
+
+    @property
+    def facts(self) -> dict[str, Any] | None:
+        """What its text tells, as plain data; an oops on Linux begins before the panic. None for a text of no sense."""
+        above = self.before.splitlines()
+        found = parse_panics("\n".join([*above, self.text]).encode(), self.dialect)
+        mine = [panic for panic in found if panic.last_line > len(above)]
+        return mine[0].plain() if mine else None
 
 
 def read_panic(
@@ -80,4 +91,5 @@ def read_panic(
         text=b"\n".join(block).decode("utf-8", "replace"),
         before=b"\n".join(before).decode("utf-8", "replace"),
         complete=complete,
+        dialect=dialect,
     )

@@ -22,7 +22,8 @@ _STORM_KINDS = 8
 """A line is new unless it is one of so many different ones before it."""
 _LINE_LIMIT = 4096
 _PANIC_LINES = 400
-_CONTEXT_LINES = 40
+_CONTEXT_LINES = 120
+"""Before a panic; on Linux the whole oops stands there."""
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _STAMP = re.compile(rb"^\[ *\d+\.\d+\]")
 _NOT_THE_REASON = b"Debugger called"

@@ -274,6 +274,7 @@ def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
     report = guest.console.watch.panic(wait=PANIC_GRACE)
     evidence = guest.evidence(report.text if report else "", stage)
     if report is not None:
+        evidence = replace(evidence, panic=report.facts)
         return PanicError(f"the kernel panicked during boot, after stage {stage!r}: {report.title}", evidence=evidence)
     # The monitor knows only that its connection ended, the process how.
     vague = (

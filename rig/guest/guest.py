@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -229,7 +229,8 @@ class Guest:
         report = self.console.watch.panic(wait=PANIC_GRACE)
         if report is not None:
             who = f" in process {report.process}" if report.process else ""
-            return PanicError(f"the guest's kernel panicked{who}: {report.title}", evidence=self.evidence(report.text))
+            evidence = replace(self.evidence(report.text), panic=report.facts)
+            return PanicError(f"the guest's kernel panicked{who}: {report.title}", evidence=evidence)
         if self.qemu_ended():
             return GuestDied(f"QEMU ended: {self.machine.process.how_it_ended}", evidence=self.evidence())
         if self.machine.powered_off:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jinja2
 
-from rig.report import plots, ways, words
+from rig.report import panics, plots, ways, words
 from rig.report.attachments import Attachments
 from rig.report.page import page_of
 from rig.result import RunRecord
@@ -64,6 +64,8 @@ def _page_engine() -> jinja2.Environment:
     engine.filters["ms"] = words.milliseconds
     engine.filters["seconds"] = words.seconds
     engine.filters["size"] = words.size
+    engine.filters["panic_pairs"] = panics.panic_pairs
+    engine.filters["frame_line"] = panics.frame_line
     engine.filters["via"] = ways.via_note
     engine.globals.update(
         plural=words.plural,

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig.report.console import STYLES, fit, say, style_of, styled
+from rig.report.panics import panic_pairs
 from rig.report.tally import slowest, timings
 from rig.report.ways import by_way, lacking, via_note
 from rig.report.words import (
@@ -186,7 +187,10 @@ def _check(check: FailedCheck) -> str:
 
 
 def _evidence(evidence: KeptEvidence, console: Console) -> None:
-    if evidence.reason:
+    if evidence.panic is not None:
+        for label, text in panic_pairs(evidence.panic):
+            say(console, f"{label}: {text}", indent=2)
+    elif evidence.reason:
         say(console, f"guest: {evidence.reason}", indent=2)
     if evidence.stage:
         say(console, f"boot stage reached: {evidence.stage}", indent=2)

@@ -16,6 +16,7 @@ from rig.result.model import (
 )
 from rig.result.order import OrderRecord
 from rig.result.outcome import Outcome, Verdict, judge, worst
+from rig.result.panic import FrameRecord, PanicRecord
 from rig.result.place import latest_run
 from rig.result.quarantine import QuarantineRecord
 from rig.result.reading import load, rebuild
@@ -32,6 +33,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "FailedCheck",
+    "FrameRecord",
     "GuestFacts",
     "GuestRecord",
     "HostRecord",
@@ -42,6 +44,7 @@ __all__ = [
     "MetricSamples",
     "OrderRecord",
     "Outcome",
+    "PanicRecord",
     "QuarantineRecord",
     "RequestRecord",
     "Resumption",

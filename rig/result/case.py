@@ -9,6 +9,7 @@ from pydantic import Field, FiniteFloat, computed_field, model_validator
 from rig.result.base import Record
 from rig.result.order import OrderRecord
 from rig.result.outcome import Outcome, Verdict, judge
+from rig.result.panic import PanicRecord
 from rig.result.quarantine import QuarantineRecord
 from rig.result.text import Text
 
@@ -65,6 +66,8 @@ class KeptEvidence(Record):
     """What QEMU itself said."""
     command: tuple[Text, ...] = ()
     """QEMU's command line."""
+    panic: PanicRecord | None = None
+    """What the kernel's last words told, where it panicked."""
 
 
 class Attempt(Record):

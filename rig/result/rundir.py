@@ -28,6 +28,7 @@ from rig.result.files import host_errors, write_atomic
 from rig.result.host import HostRecord
 from rig.result.ledger import Ledger
 from rig.result.model import GuestRecord, ImageRecord, LeakRecord, Resumption, RubbishRecord, RunRecord, State
+from rig.result.panic import PanicRecord
 from rig.result.place import EVENTS, RESULTS, WriterLock, new_place, point_latest
 from rig.result.request import RequestRecord
 
@@ -229,6 +230,7 @@ class RunDir:
             registers=registers,
             qemu_output=found.qemu_output,
             command=found.command,
+            panic=PanicRecord.model_validate(found.panic) if found.panic is not None else None,
         )
 
     def finish(self, state: State = "complete") -> RunRecord:

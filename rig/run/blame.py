@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from rig.errors import GuestDied, HangError, PanicError, RigError, TransportTimeout
+from rig.errors import GuestDied, GuestError, HangError, PanicError, RigError, TransportTimeout
 from rig.probe.protocol import Hello, Leak, Rubbish
 from rig.result import Outcome
 
 USAGE_STATUS = 64
 """A probe's exit status for a case it does not have."""
+_NAME_LIMIT = 15
 RUBBISH_KEPT = 10
 """Lines of rubbish whose text is kept; the rest is counted."""
 
@@ -51,12 +54,25 @@ def outcome_of(fault: RigError) -> Outcome:
     return Outcome.TIMEOUT if isinstance(fault, TransportTimeout) else Outcome.ERROR
 
 
-def verdict(story: ProbeStory, when: str) -> tuple[Outcome, str]:
+def panicking_process(panic: Mapping[str, Any] | None, probe: str) -> str:
+    """Whose process the kernel named in its last words, held against the probe that ran; nothing where it names none.
+
+    A kernel cuts names: Darwin's `p_comm` at 16 characters, Linux's `comm` at 15.
+    """
+    process = str(panic.get("process") or "") if panic is not None else ""
+    if not process:
+        return ""
+    mine = process == probe or (len(process) >= _NAME_LIMIT and probe.startswith(process))
+    return f"; the panicking process was {process}, {'' if mine else 'not '}the probe of this case"
+
+
+def verdict(story: ProbeStory, when: str, probe: str = "") -> tuple[Outcome, str]:
     """Outcome and reason for the case that pays for an early end; `when` says where that case stood."""
     fault = story.fault
     if fault is not None:
         lives = "; the guest still answers" if isinstance(fault, TransportTimeout) else ""
-        return outcome_of(fault), f"{fault.message}, {when}{lives}"
+        who = panicking_process(fault.evidence.panic, probe) if isinstance(fault, GuestError) and probe else ""
+        return outcome_of(fault), f"{fault.message}, {when}{lives}{who}"
     said = f"; it said: {story.stderr.strip()}" if story.stderr.strip() else ""
     if story.hello is None:
         what = "printed nothing"

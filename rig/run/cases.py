@@ -11,7 +11,7 @@ from rig.guest import Guest
 from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest
 from rig.result import CaseResult, LeakRecord, Outcome, RubbishRecord
-from rig.run.blame import outcome_of
+from rig.run.blame import outcome_of, panicking_process
 from rig.run.guests import GuestKeeper
 from rig.run.probe_run import ProbeRun, case_facts
 from rig.spec import ImageSpec, Isolation
@@ -170,6 +170,7 @@ class CaseRunner:
         if death is not None:
             fault, probe = death
             words = f"{fault.message}, before this case began; {probe} was the last to run in that guest"
+            words += panicking_process(fault.evidence.panic, manifest.probe)
             return CaseAnswer(self._result(manifest, name, outcome_of(fault), words), fault.evidence)
         guest = self.keeper.begin(manifest.probe)
         try:

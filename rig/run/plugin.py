@@ -180,6 +180,7 @@ def evidence_data(evidence: Evidence) -> dict[str, Any]:
         "registers": evidence.registers,
         "qemu_output": evidence.qemu_output,
         "command": list(evidence.command),
+        "panic": evidence.panic,
     }
 
 

@@ -253,7 +253,7 @@ class ProbeRun:
             return
         if not missing:
             if not story.complete or isinstance(story.fault, GuestError | TransportTimeout) or story.status:
-                self.late = verdict(story, "after the last case had ended")
+                self.late = verdict(story, "after the last case had ended", self._manifest.probe)
             return
         if story.complete and story.fault is None:
             # It went on to its goodbye, so it would leave these out again.
@@ -265,7 +265,9 @@ class ProbeRun:
         began = self._open in missing
         self.culprit = self._open if began else missing[0]
         assert self.culprit is not None
-        outcome, reason = verdict(story, "while this case ran" if began else "before this case began")
+        outcome, reason = verdict(
+            story, "while this case ran" if began else "before this case began", self._manifest.probe
+        )
         self._done[self.culprit] = self._build(self.culprit, outcome, reason)
 
     @property

@@ -19,6 +19,7 @@ from rig.events import Event
 from rig.probe.manifest import ProbeManifest
 from rig.report import LiveTable
 from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishRecord, RunDir
+from rig.run.blame import panicking_process
 from rig.run.items import CaseItem
 from rig.run.plugin import REST, RIG_DATA, rest_data
 from rig.run.probe_run import case_facts
@@ -229,6 +230,7 @@ class Recorder:
         last = next((case for case in reversed(self._ended.values()) if death and case.guest == death["guest"]), None)
         if death is not None and last is not None:
             reason = f"{death['message']}, after this case, the last in that guest, had ended"
+            reason += panicking_process(death["evidence"].get("panic"), last.probe)
             worse = last.model_copy(update={"outcome": Outcome.PANIC, "first_outcome": Outcome.PANIC, "reason": reason})
             self._add_case(worse, death["evidence"])
 
@@ -253,4 +255,5 @@ def _evidence(data: dict[str, Any]) -> Evidence:
         registers=data["registers"],
         qemu_output=data["qemu_output"],
         command=tuple(data["command"]),
+        panic=data.get("panic"),
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from rig.console.panics.signature import Signature, signature_of
+from rig.console.panics.signature import Signature, own_calls, signature_of
 
 System = Literal["darwin", "linux"]
+CALLS_SHOWN = 8
+"""Of the innermost calls, where they are told in one line."""
 Kind = Literal["panic", "trap", "assertion", "debugger", "oops"]
 
 
@@ -132,5 +134,6 @@ class Panic:
         data = asdict(self)
         signature = self.signature
         data["signature"], data["signature_id"] = signature.text, signature.id
+        data["calls"] = own_calls(self)[:CALLS_SHOWN]
         data["nested"] = [one.plain() for one in self.nested]
         return data

@@ -79,8 +79,8 @@ def plain_symbol(symbol: str) -> str:
     return _CLONE.sub("", symbol)
 
 
-def top_symbols(panic: Panic) -> list[str]:
-    """The innermost calls that are the panic's own, not those that report it."""
+def own_calls(panic: Panic) -> list[str]:
+    """The calls that are the panic's own, innermost first, without those that report it."""
     names = [panic.instruction_symbol] if panic.instruction_symbol else []
     names += [frame.symbol for frame in panic.frames if frame.symbol and frame.reliable]
     told: list[str] = []
@@ -90,7 +90,7 @@ def top_symbols(panic: Panic) -> list[str]:
             one = one.removeprefix("_")
         if one not in _REPORTS and (not told or told[-1] != one):
             told.append(one)
-    return told[:TOP_SYMBOLS]
+    return told
 
 
 def signature_of(panic: Panic) -> Signature:
@@ -98,7 +98,7 @@ def signature_of(panic: Panic) -> Signature:
     text = f"{panic.system} {panic.kind}: {_words(panic)}"
     if panic.source_file:
         text += f" @{panic.source_file.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}"
-    if where := " < ".join(top_symbols(panic)) or _place(panic):
+    if where := " < ".join(own_calls(panic)[:TOP_SYMBOLS]) or _place(panic):
         text += f" in {where}"
     return Signature(text, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:10])
 

@@ -11,7 +11,7 @@ from rig.console import PanicReport, Watch
 from rig.console import watch as module
 from rig.console.watch import STORM_LINES
 from rig.spec import Dialect
-from rig.tests.console.conftest import PATIENCE, recorded
+from rig.tests.console.conftest import FIXTURES, PATIENCE, recorded
 
 PANICS = {
     "darwin17-panic.log": PanicReport(
@@ -266,3 +266,20 @@ def test_silence_is_counted_from_the_last_byte(monkeypatch):
     assert seen.silence == 0
     now[0] += 3
     assert seen.silence == 3
+
+
+def test_a_report_tells_what_its_text_says():
+    report = watch(Dialect.DARWIN, recorded("darwin17-panic.log"))[0].panic()
+    assert report is not None and report.facts is not None
+    assert (report.facts["process"], report.facts["kind"], report.facts["cpu"]) == ("mach_ports", "trap", 0)
+    assert report.facts["signature"].endswith("in mach_msg_overwrite_trap")
+
+
+def test_an_oops_before_the_panic_is_part_of_it():
+    text = (FIXTURES.parent / "panics" / "linux61-oops.log").read_bytes()
+    older = b"[    9.000000] Oops: 0000 [#7] SMP\n[    9.100000] ---[ end trace 0 ]---\nLinux version 6\n"
+    report = watch(Dialect.LINUX, older + text)[0].panic()
+    assert report is not None and report.facts is not None
+    assert report.title == "Kernel panic - not syncing: Fatal exception"
+    assert report.facts["message"] == "BUG: kernel NULL pointer dereference, address: 0000000000000008"
+    assert report.facts["process"] == report.process == "posix_mq"

@@ -167,6 +167,8 @@ def test_a_panic_during_boot(bench: Bench) -> None:
         bench.boot()
     evidence = caught.value.evidence
     assert "end Kernel panic" in evidence.reason
+    assert evidence.panic is not None
+    assert (evidence.panic["message"], evidence.panic["complete"]) == ("test", True)
     assert "SeaBIOS" in evidence.console
     assert (evidence.stage, evidence.registers, evidence.command) == ("firmware", "RIP=0", ("qemu-system-x86_64",))
     assert evidence.screenshot is not None

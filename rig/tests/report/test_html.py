@@ -16,12 +16,14 @@ from rig.report import render_page, write_page
 from rig.result import (
     Attempt,
     FailedCheck,
+    FrameRecord,
     GuestFacts,
     HostRecord,
     ImageRecord,
     KeptEvidence,
     LeakRecord,
     Outcome,
+    PanicRecord,
     RubbishRecord,
     RunRecord,
     StageTime,
@@ -94,6 +96,18 @@ def test_only_the_one_script_may_run() -> None:
     assert "script-src 'unsafe" not in policy
 
 
+def test_a_panic_is_told_with_its_backtrace() -> None:
+    panic = PanicRecord(
+        system="darwin", message="ipc_kmsg_free: still queued", process="mach_msg", signature_id="0123456789",
+        frames=(FrameRecord(symbol="_ipc_kmsg_free", module="mach_kernel", offset=4), FrameRecord(address="0x1")),
+    )  # fmt: skip
+    kept = KeptEvidence(reason="panic(cpu 0 ...", panic=panic)
+    page = render_page(record(cases=(make.case(outcome=Outcome.PANIC, evidence=kept),)))
+    for told in ("ipc_kmsg_free: still queued", ">mach_msg<", "0123456789", "Backtrace, 2 calls", "panic(cpu 0 ..."):
+        assert told in page
+    assert "_ipc_kmsg_free + 0x4 [mach_kernel]\n0x1\n" in page
+
+
 def test_what_a_guest_printed_is_text_and_nothing_else() -> None:
     evil = "</script></style></title></pre>'\"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}&lt;"
     case = make.case(
@@ -103,7 +117,11 @@ def test_what_a_guest_printed_is_text_and_nothing_else() -> None:
         metrics=(make.metric(1.0, 2.0, name=evil, per=evil), make.metric(1.0, name=evil, bytes=4, per=evil)),
         earlier=(Attempt(outcome=Outcome.HANG, reason=evil, guest=evil),), attempts=2,
         evidence=KeptEvidence(
-            reason=evil, stage=evil, console=evil, screenshot=evil, registers=evil, qemu_output=evil, command=(evil,)
+            reason=evil, stage=evil, console=evil, screenshot=evil, registers=evil, qemu_output=evil, command=(evil,),
+            panic=PanicRecord(
+                system="darwin", message=evil, process=evil, signature=evil, calls=(evil,), kernel_version=evil,
+                frames=(FrameRecord(symbol=evil, module=evil, offset=4),),
+            ),
         ),
     )  # fmt: skip
     facts = GuestFacts(

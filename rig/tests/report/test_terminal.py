@@ -4,7 +4,7 @@ import pytest
 
 from rig.report import print_summary
 from rig.report.terminal import CONSOLE_LINES, FEW_GUESTS
-from rig.result import FailedCheck, GuestRecord, KeptEvidence, Outcome, RunRecord, StageTime
+from rig.result import FailedCheck, GuestRecord, KeptEvidence, Outcome, PanicRecord, RunRecord, StageTime
 from rig.tests.report.sample import PLACE, sample_record
 from rig.tests.report.screen import Screen
 from rig.tests.result import make
@@ -70,6 +70,25 @@ def test_the_console_shows_its_last_lines() -> None:
     assert [line.strip() for line in text.splitlines() if "| line" in line] == [
         f"| line {n}" for n in range(100 - CONSOLE_LINES, 100)
     ]
+
+
+def test_a_panic_is_told_in_its_main_points() -> None:
+    panic = PanicRecord(
+        system="darwin", kind="trap", message="Kernel trap at 0x1", process="mach_port", pid=3,
+        signature="darwin trap: in f", signature_id="0123456789", calls=("f", "g"), uptime_ns=41_000_000_000,
+        nested=(PanicRecord(system="darwin", message="lock", repeats=3),),
+    )  # fmt: skip
+    evidence = KeptEvidence(reason="the whole text", panic=panic)
+    text = printed(record(cases=(make.case(outcome=Outcome.PANIC, evidence=evidence),))).text
+    assert [line.strip() for line in text.splitlines() if line.startswith("  ") and ": " in line][-6:] == [
+        "panic: Kernel trap at 0x1",
+        "process: mach_port (pid 3)",
+        "signature: 0123456789 darwin trap: in f",
+        "calls: f < g",
+        "uptime: 41.0 s",
+        "nested: 3 panics while this was reported, first: lock",
+    ]
+    assert "the whole text" not in text
 
 
 def test_the_guest_cannot_paint_on_the_terminal() -> None:

@@ -172,6 +172,17 @@ def test_evidence_is_copied_into_the_run(run: RunDir, tmp_path: Path) -> None:
     run.finish()
 
 
+def test_a_panic_is_kept_as_data(run: RunDir) -> None:
+    told = {"system": "darwin", "message": "a\x1b[0mb", "process": "mach_port", "nested": [{"system": "darwin"}]}
+    kept = run.keep_evidence("x", Evidence(panic=told))
+    assert kept.panic is not None
+    assert (kept.panic.message, kept.panic.process, len(kept.panic.nested)) == ("ab", "mach_port", 1)
+    run.add_case(make.case(outcome=Outcome.PANIC, evidence=kept))
+    run.finish()
+    (case,) = load(run.path).cases
+    assert case.evidence == kept
+
+
 def test_evidence_without_files_is_evidence(run: RunDir) -> None:
     kept = run.keep_evidence("x", Evidence(reason="r", screenshot=run.path / "absent.png"))
     assert (kept.screenshot, kept.registers, kept.reason) == (None, None, "r")

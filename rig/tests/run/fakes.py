@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rig.console.panics import Panic
 from rig.errors import (
     BootError,
     Evidence,
@@ -35,7 +36,8 @@ from rig.spec import Accel, Clock, GuestOS
 from rig.tests.guest.fakes import make_spec
 
 Say = Callable[[bytes], None]
-EVIDENCE = Evidence(console="the last words", registers="RIP=0", command=("qemu",))
+PANIC = Panic("linux", message="delayed", process="sample", cpu=0).plain()
+EVIDENCE = Evidence(console="the last words", registers="RIP=0", command=("qemu",), panic=PANIC)
 
 
 def line(kind: str, /, **fields: Any) -> bytes:

@@ -234,6 +234,7 @@ def test_a_guest_that_dies_later_costs_the_next_case(bench: Bench) -> None:
     reason = answers["x"].result.reason
     assert reason == (
         "the guest's kernel panicked: delayed, before this case began; sample was the last to run in that guest"
+        "; the panicking process was sample, not the probe of this case"
     )
     assert (answers["x"].evidence, answers["x"].result.guest) == (EVIDENCE, "main-1")
 
