@@ -21,7 +21,7 @@ _OOPS = re.compile(
     r"kernel BUG at |[Uu]nable to handle kernel |general protection fault|stack segment: |int3: |double fault: |"
     r"PANIC: double fault|divide error: |invalid opcode: |Oops: |Internal error: Oops|Watchdog detected hard LOCKUP)"
 )
-_DIE = re.compile(r"^[\w -]{2,60}: [0-9a-fA-F]{4} \[#\d+\]")
+_DIE = re.compile(r"^[\w ,:()/-]{2,160}: [0-9a-fA-F]{4} \[#\d+\]")
 """Whatever the trap is called: arch/x86/kernel/dumpstack.c __die_header."""
 _AT = re.compile(r"^kernel BUG at (?P<file>\S+):(?P<line>\d{1,7})!")
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")

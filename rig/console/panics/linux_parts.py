@@ -18,7 +18,7 @@ _TASK_ON_CPU = re.compile(
     r"on CPU ?#?(?P<cpu>\d{1,5})|CPU#(?P<stuck>\d{1,5}) stuck|\[(?P<name>[^:\]]+):(?P<pid>\d{1,10})\]$"
 )
 _HARDWARE = re.compile(r"^Hardware name: (?P<name>.*)$")
-_DIE = re.compile(r"^(?P<trap>[\w -]{2,60}): (?P<code>[0-9a-fA-F]{4}) \[#(?P<number>\d{1,6})\]")
+_DIE = re.compile(r"^(?:Oops: )?(?P<trap>[\w ,:()/-]{2,160}): (?P<code>[0-9a-fA-F]{4}) \[#(?P<number>\d{1,6})\]")
 _ADDRESS = re.compile(r"(?:address:?|dereference at) (?P<address>\(null\)|(?:0x)?[0-9a-fA-F]{8,16})\b")
 _SYMBOL = (
     r"(?P<symbol>[\w.$]+)\+(?P<offset>0x[0-9a-f]{1,8})/(?P<size>0x[0-9a-f]{1,8})(?: \[(?P<module>[\w-]+)[^\]]*\])?"

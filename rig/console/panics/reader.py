@@ -94,6 +94,9 @@ class Reader:
         """Put a panic below the one under way; the same one again is only counted."""
         nested = self._outermost.nested if self._outermost is not None else []
         if nested and nested[-1].message == panic.message:
+            before = nested[-1]
+            if before.cpu is None:  # only announced; this is its own report
+                panic.line, panic.repeats, nested[-1] = before.line, before.repeats, panic
             nested[-1].repeats += 1
             nested[-1].last_line = panic.last_line
         elif len(nested) < NESTED_LIMIT:

@@ -124,7 +124,7 @@ def test_completion_imports_nothing(monkeypatch):
     group: Any = typer.main.get_group(main.app)
     assert isinstance(group, LazyGroup)
     with group.make_context("rig", [], resilient_parsing=True) as ctx:
-        assert [item.value for item in group.shell_complete(ctx, "p")] == ["ps", "probes"]
+        assert [item.value for item in group.shell_complete(ctx, "p")] == ["ps", "probes", "panic"]
 
 
 @pytest.fixture

@@ -156,9 +156,11 @@ def test_evidence_of_each_attempt_is_a_file_of_its_own(go: Go, probes: Probes) -
     run = go(probes(behaviours={"second": "panic"}), {"retries": 1})
     (case,) = run.record.with_verdict(Verdict.UNEXPECTED)
     (first,) = case.earlier
+    assert "the panicking process was sample, the probe of this case" in case.reason
     assert case.evidence is not None and first.evidence is not None
     assert case.evidence.registers != first.evidence.registers
     for kept in (case.evidence, first.evidence):
+        assert kept.panic is not None and (kept.panic.message, kept.panic.process) == ("delayed", "sample")
         assert kept.registers is not None and (run.place / kept.registers).is_file()
 
 
@@ -212,7 +214,10 @@ def test_a_panic_behind_the_very_last_case_is_not_green(go: Go, probes: Probes) 
     run = go(place)
     last = run.record.cases[-1]
     assert (run.code, last.id, last.outcome) == (1, "sample.fourth", Outcome.PANIC)
-    assert last.reason == "the kernel panicked late, after this case, the last in that guest, had ended"
+    assert last.reason == (
+        "the kernel panicked late, after this case, the last in that guest, had ended; "
+        "the panicking process was sample, the probe of this case"
+    )
     assert last.evidence is not None
     assert last.evidence.console == "the last words"
     assert run.record.guests[-1].ended == "the kernel panicked late"
