@@ -25,7 +25,7 @@ from rig.image.status import ImageStatus, State, StoredImage, checksum_words, ho
 from rig.image.store import Say, Store
 from rig.spec import ImageSpec, SourceKind
 
-app = typer.Typer(help="Guest images: list, fetch, import, build, verify, remove.", no_args_is_help=True)
+app = typer.Typer(help="Guest images: list, fetch, inspect, import, build, verify, remove.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An entry of the catalogue, or the path of a YAML file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

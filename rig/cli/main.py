@@ -24,7 +24,7 @@ COMMANDS = {
     "down": ("rig.cli.guests", "down", "End a guest."),
     "doctor": ("rig.cli.doctor", "doctor", "Look at this machine."),
     "schema": ("rig.cli.schema", "schema", "Print a JSON Schema."),
-    "images": ("rig.cli.images", "app", "Guest images: list, fetch, import, build, verify, remove."),
+    "images": ("rig.cli.images", "app", "Guest images: list, fetch, inspect, import, build, verify, remove."),
     "templates": ("rig.cli.templates", "app", "Warm templates that guests are restored from: list, remove."),
     "probes": ("rig.cli.probes", "app", "Probes: list, show, compile, check."),
     "panic": ("rig.cli.panic", "panic", "Find the kernel panics in a log or a run, with their signatures."),

@@ -53,11 +53,13 @@ def import_image(
         raise ImageError(f"{file}: no such file", hint="Name the image file.")
     say(f"reading {file}")
     digest = sha256_file(file)
+    had = store.record(spec.name) if spec else None
     if spec is not None:
-        acquire.hold_against(spec, digest, None if replace else store.record(spec.name), str(file.absolute()))
+        acquire.hold_against(spec, digest, None if replace else had, str(file.absolute()))
+    again = had is not None and had.source_sha256 == digest and not store.disks.problem(digest)
     with store.bench(say) as bench:
         opened = None
-        if spec is None or store.disks.problem(digest):
+        if spec is None or not again:
             look = look_into(file, bench, catalogue, digest)
             opened = look.opened
             for line in told(look.survey):

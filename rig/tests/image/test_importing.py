@@ -249,3 +249,9 @@ def test_a_new_entry_gets_the_kernels_release(raw: Path, said: list[str]) -> Non
     bring(raw, said, name="mine")
     assert Catalogue.load().get("mine").release == "19.6.0"
     assert any("19.6.0" in words and words.startswith("note:") for words in said)
+
+
+def test_a_file_that_the_store_has_under_another_name_is_held_against_the_entry_too(old: Path) -> None:
+    bring(old, like="puredarwin-17.4", name="mine")
+    with pytest.raises(ImageError, match="does not fit"):
+        bring(old)
