@@ -202,14 +202,16 @@ class CaseRunner:
         return None
 
     def _push(self, guest: Guest, manifest: ProbeManifest) -> str:
-        """Put the probe into the guest where it is not in it yet, and with it all others that are compiled by now.
+        """Put the probe into the guest where it is not in it yet; into a guest for all of them all that are compiled.
 
         Each push costs several round trips: fourteen probes one by one took three seconds under TCG, together one.
         """
         directory = probes_directory(guest.stored.spec)
         there = self.keeper.brought | self._pushed.get(self.keeper.id, frozenset())
         if manifest.probe not in there:
-            missing = {name: path for name, path in self._executables.items() if name not in there}
+            shared = self.keeper.settings.isolation is Isolation.SUITE
+            wanted = self._executables.keys() - there if shared else {manifest.probe}
+            missing = {name: self._executables[name] for name in sorted(wanted)}
             guest.push(make_bundle(missing).dir, directory)
             self._pushed = {self.keeper.id: there | missing.keys()}
         return directory

@@ -182,10 +182,11 @@ CASE(a_receive_right_takes_its_queue_along)
 
 static void end_with_notice(bool killed)
 {
-    mach_port_t here = rig_port(true), told = rig_port(false);
+    mach_port_t here = rig_port(true), told = rig_port(false), gone = rig_port(false);
     struct rig_letter letter;
     struct mate mate = new_mate(here);
     port_notify(mate.port, MACH_NOTIFY_DEAD_NAME, 0, told);
+    port_notify(mate.task, MACH_NOTIFY_DEAD_NAME, 0, gone);
     CHECK_NO_MESSAGE(told);
     if (killed)
         rig_kill(mate.pid);
@@ -196,7 +197,9 @@ static void end_with_notice(bool killed)
     CHECK_TYPE(mate.port, TYPE(DEAD_NAME));
     CHECK_REFS(mate.port, RIGHT(DEAD_NAME), 2);
     CHECK_KERN(rig_send(mate.port, HOW(COPY_SEND), RIG_HELLO), MACH_SEND_INVALID_DEST);
-    CHECK_TYPE(mate.task, TYPE(DEAD_NAME)); /* the task's own port dies, too */
+    rig_expect(gone, MACH_NOTIFY_DEAD_NAME, &letter); /* the task's own port dies, too, but later: with the task itself */
+    CHECK_EQ_INT(letter.notified.value, mate.task);
+    CHECK_TYPE(mate.task, TYPE(DEAD_NAME));
 }
 
 CASE(exit_kills_the_ports_of_a_task)

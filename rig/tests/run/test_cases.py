@@ -95,6 +95,7 @@ def test_each_case_in_a_guest_of_its_own(world: World, tmp_path: Path) -> None:
     assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS)
     assert bench.world.starts == [("sample", [name]) for name in NAMES]
     assert bench.world.booted == len(NAMES)
+    assert bench.world.guests[0].pushed == ["/tmp/rig/sample"], "no other probe will run in it"
 
 
 def test_cases_that_are_not_of_this_os_share_a_start(world: World, tmp_path: Path) -> None:
