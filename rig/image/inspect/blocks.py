@@ -17,6 +17,8 @@ BUDGET = 1 << 30
 """Most bytes that are read of one disk to follow its structures, however often it sends the reader in circles."""
 LARGEST = 64 << 20
 """Most bytes of one read."""
+REACH = 32 << 30
+"""How far into a disk `pieces` goes: a header may claim any size, and each stretch costs a call of qemu-img."""
 _CHUNK = 4 << 20
 _KEPT = 8
 _PIECE = 64 << 20
@@ -90,10 +92,12 @@ class Disk:
     def pieces(self, limit: int, block: int = 1 << 20) -> Iterator[tuple[int, bytes]]:
         """The disk's content from its start, as (offset, bytes) of up to `block`, no holes, `limit` bytes at most.
 
+        It ends at `REACH`.
+
         Raises ImageError, HostError.
         """
         for at, found in self._held(block):
-            if limit <= 0:
+            if limit <= 0 or at >= REACH:
                 return
             limit -= len(found)
             yield at, found
@@ -102,7 +106,7 @@ class Disk:
         if self._file is not None:
             yield from _data(self._path, 0, block)
             return
-        for at in range(0, self.size, _PIECE):
+        for at in range(0, min(self.size, REACH), _PIECE):
             qemuimg.extract(self._path, self._format, at, min(_PIECE, self.size - at), self._out)
             yield from _data(self._out, at, block)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.image.inspect import loaders
-from rig.image.inspect.blocks import Damaged, Disk, Part, opened
+from rig.image.inspect.blocks import REACH, Damaged, Disk, Part, opened
 from rig.image.inspect.fat import Fat
 from rig.image.inspect.hfsplus import HfsPlus
 from rig.image.inspect.kernels import Kernel, kernels_of, traces
@@ -111,4 +111,7 @@ def _contents(found: Survey, system: Fat | HfsPlus, where: str) -> None:
 def _scan(found: Survey, disk: Disk) -> None:
     found.kernels += traces(disk.pieces(SCANNED))
     if disk.size > SCANNED:
-        found.notes.append(f"only the first {SCANNED >> 30} GiB of data were searched for a kernel's version string")
+        found.notes.append(
+            f"a kernel's version string was searched for in {SCANNED >> 30} GiB of data at most, of the disk's first "
+            f"{REACH >> 30} GiB"
+        )

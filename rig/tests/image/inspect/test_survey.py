@@ -8,9 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rig.errors import ImageError
+from rig.events import Events
+from rig.image import qemuimg
+from rig.image.acquire import Bench
 from rig.image.catalogue import Catalogue
+from rig.image.disks import Disks
 from rig.image.inspect import blocks
 from rig.image.inspect.fit import fits_of
+from rig.image.inspect.look import look_into
 from rig.image.inspect.survey import Survey, survey
 from rig.image.inspect.words import as_json, judged, told
 from rig.spec import Firmware, ImageFormat
@@ -107,6 +113,21 @@ def test_reading_is_bounded(look: Look, monkeypatch: pytest.MonkeyPatch) -> None
     assert any("more reading than a sound disk" in words for words in found.damage)
 
 
+@pytest.mark.parametrize("fmt", ["raw", "qcow2"])
+def test_a_disk_of_a_claimed_size_is_not_searched_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fmt: str
+) -> None:
+    monkeypatch.setattr(blocks, "REACH", 1 << 27)
+    path = tmp_path / "disk"
+    qemuimg_create(path, fmt, 16 << 40)
+    if fmt == "raw":
+        with path.open("r+b") as file:
+            file.seek(1 << 40)
+            file.write(macho())
+    found = survey(path, ImageFormat(fmt), "x")
+    assert not found.kernels and "first 32 GiB" in found.notes[0]
+
+
 def test_words_of_strangers_are_fit_for_a_terminal(look: Look) -> None:
     files = esp(**{"boot-args.txt": b"serial=3 \x1b]0;title\x07 \xe2\x80\xae", "kernel\u202e": macho()})
     found = look(gpt([(EFI, fat(files, label="A\x1b[2J"), "na\x1bme")]))
@@ -124,6 +145,16 @@ def test_told_in_few_lines(look: Look) -> None:
 
 
 CATALOGUE = Catalogue.load()
+
+
+def qemuimg_create(path: Path, fmt: str, size: int) -> None:
+    if fmt == "raw":
+        with path.open("wb") as file:
+            file.truncate(size - (8 << 40))  # as large as ext4 allows
+    else:
+        qemuimg.create(path, size)
+
+
 BASES = [uefi_disk(), bios_disk(), bytes(gpt([(EFI, fat(esp()), "")])) + bytes(SECTOR)]
 _BASE = st.integers(0, len(BASES) - 1)
 _FLIPS = st.lists(st.tuples(st.integers(0, 1 << 21), st.binary(min_size=1, max_size=8)), max_size=12)
@@ -167,3 +198,33 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     _survives(tmp_path / "disk", content)
     _survives(tmp_path / "disk", bytes(1024) + b"H+" + content + bytes(9000))
     _survives(tmp_path / "disk", b"\xeb\x3c\x90mkfs.fat" + content + bytes(9000))
+
+
+@pytest.fixture(scope="module")
+def wrapped(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """One disk in the formats that have an index of their own."""
+    raw = tmp_path_factory.mktemp("wrapped") / "disk.raw"
+    raw.write_bytes(uefi_disk())
+    found = [as_format(raw, "qcow2").read_bytes(), as_format(raw, "vmdk").read_bytes()]
+    return [*found, as_format(raw, "vmdk", "-o", "subformat=streamOptimized").read_bytes()]
+
+
+@_quietly(30)
+@given(which=st.integers(0, 2), flips=_FLIPS, near=st.booleans(), cut=st.none() | st.integers(0, 1 << 20))
+def test_flipped_and_cut_formats(
+    tmp_path: Path, wrapped: list[bytes], which: int, flips: list[tuple[int, bytes]], near: bool, cut: int | None
+) -> None:
+    """An error with words or findings, and nothing else."""
+    content = bytearray(wrapped[which])
+    for at, new in flips:
+        place = at % (4096 if near else len(content))
+        content[place : place + len(new)] = new
+    path = tmp_path / "disk"
+    path.write_bytes(content[:cut])
+    bench = Bench(Disks(tmp_path), tmp_path, Events(), lambda _: None)
+    try:
+        look = look_into(path, bench, CATALOGUE)
+    except ImageError as fault:
+        assert fault.message
+    else:
+        assert told(look.survey)
