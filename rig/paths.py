@@ -40,6 +40,11 @@ def harness_dir() -> Path:
     return data_root() / "guest-tests" / "harness"
 
 
+def agent_dir() -> Path:
+    """The C program that serves the rig on a guest's serial console."""
+    return data_root() / "guest-tests" / "agent"
+
+
 def _absolute(value: str, variable: str) -> Path:
     try:
         return Path(value).expanduser().absolute()

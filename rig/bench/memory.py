@@ -14,7 +14,7 @@ from rig.bench.subject import Subject, template_file
 from rig.errors import HostError
 from rig.events import Events
 from rig.guest import Guest
-from rig.guest.bringup import machine_of
+from rig.guest.ways import machine_of
 from rig.run.capacity import Capacity, need_mib
 
 COUNTS = (1, 4, 8)

@@ -29,7 +29,8 @@ from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
 from rig.paths import ensure, state_dir
-from rig.spec import Accel, Clock
+from rig.probe.agent import build_agent
+from rig.spec import Accel, Clock, TransportChoice
 
 Name = Annotated[str | None, typer.Argument(metavar="[GUEST]", help="A guest of `rig ps`; the only one by default.")]
 _REACH_SECONDS = 30.0
@@ -76,6 +77,9 @@ def up(
     memory: Annotated[int | None, typer.Option(min=64, help="RAM in MiB.")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="Virtual CPUs.")] = None,
     time_factor: Annotated[float | None, typer.Option(min=0.001, help="Scale of every deadline.")] = None,
+    transport: Annotated[
+        TransportChoice, typer.Option(help="The way in: auto is what the image has; serial does without a network.")
+    ] = TransportChoice.AUTO,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
     cold: Annotated[bool, typer.Option("--cold", help="Boot; use no warm template.")] = False,
 ) -> None:
@@ -96,6 +100,8 @@ def up(
             time_factor=time_factor,
             detached=True,
             cold=cold,
+            transport=transport,
+            agent=build_agent,
         )
         guest = ready_guest(stored, options, _progress(console))
         try:

@@ -14,7 +14,7 @@ from rig.run.front import run_tests
 from rig.run.request import TestRequest
 from rig.run.resuming import ResumeRequest, resume_tests
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
-from rig.spec import Accel, Clock, Isolation, SuiteSpec, load_spec
+from rig.spec import Accel, Clock, Isolation, SuiteSpec, TransportChoice, load_spec
 
 _SUITE = SuiteSpec(name="default")
 _MOST_WORKERS = 256
@@ -56,6 +56,9 @@ def test(
     ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Boot every guest; use no warm template.")] = False,
     probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
+    transport: Annotated[
+        TransportChoice | None, typer.Option(help="The way into the guest (default auto: what the image has).")
+    ] = None,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
     plain: Annotated[bool | None, typer.Option("--plain/--live", help="Lines instead of the live table.")] = None,
     resume: Annotated[
@@ -75,6 +78,7 @@ def test(
         clock=clock or wanted.clock,
         time_factor=time_factor or wanted.time_factor,
         batches=batches or wanted.batches,
+        transport=transport or wanted.transport,
         network=Network.OPEN if net else Network.CLOSED,
         memory=memory,
         isolation=isolation or wanted.isolation,

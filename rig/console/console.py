@@ -114,6 +114,18 @@ class Console:
         assert isinstance(match, re.Match)
         return index, match
 
+    def take(self, deadline: Deadline) -> bytes:
+        """The next bytes, as they came; none when the deadline passes. For whoever reads no lines but a protocol.
+
+        Raises `ConsoleAlarmError`, `GuestDied`.
+        """
+        try:
+            return self._feed.arrivals.take(deadline)
+        except TimeoutError:
+            return b""
+        except EOFError as fault:
+            raise GuestDied("the console was closed: QEMU has ended") from fault
+
     @property
     def before(self) -> bytes:
         """What came before the last match, or before time was up; of much, the last (8 KiB or more of it)."""

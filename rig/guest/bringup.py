@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import paramiko
-
 from rig.console import Console, Watch
 from rig.errors import (
     BootError,
     GuestDied,
     GuestError,
-    InputError,
     LaunchError,
     PanicError,
     RigError,
@@ -27,9 +24,9 @@ from rig.events import Events
 from rig.guest.accel import FACTORS, Verdicts, candidates
 from rig.guest.boot import SSH_STAGE, Boot
 from rig.guest.guest import PANIC_GRACE, Guest, disk_failed
-from rig.guest.keys import load_key, public_line, user_key
 from rig.guest.options import GuestOptions
-from rig.guest.ssh import SshTransport
+from rig.guest.reaching import reach
+from rig.guest.ways import check_way_in, disks_of, machine_of
 from rig.image.overlay import create_overlay
 from rig.image.status import StoredImage
 from rig.machine import Launch, Machine
@@ -39,7 +36,7 @@ from rig.machine.process import qemu_version
 from rig.machine.qmp import MonitorError
 from rig.machine.template import DISK, VARIABLES, Template
 from rig.paths import ensure, scratch_parent
-from rig.spec import Accel, Clock, Firmware, MachineSpec, TransportKind
+from rig.spec import Accel, Clock, Firmware
 
 _SSH_SECONDS = 30.0
 _TRIAL_PATIENCE = 10.0
@@ -54,7 +51,7 @@ def boot_guest(stored: StoredImage, options: GuestOptions, events: Events | None
     Raises `BootError`, `PanicError`, `GuestDied` (all with evidence), `LaunchError`, `HostError`, `InputError`.
     """
     events = events or Events()
-    _check_way_in(stored, options)
+    check_way_in(stored, options)
     verdicts = Verdicts(qemu_version(options.binary))
     failed: tuple[Accel, RigError] | None = None
     for one in candidates(options.accel, stored.spec.os, verdicts, options.clock):
@@ -77,19 +74,6 @@ def boot_guest(stored: StoredImage, options: GuestOptions, events: Events | None
             verdicts.put(failed[0], stored.spec.os, works=False, why=failed[1].message)
         return guest
     raise AssertionError("the last candidate is never a trial")
-
-
-def _check_way_in(stored: StoredImage, options: GuestOptions) -> None:
-    """Said before a boot of minutes, not after it. Raises `InputError`."""
-    spec = stored.spec
-    wants_ssh = TransportKind.SSH in spec.transports and not options.console_only
-    if wants_ssh and stored.key is None and spec.login.kind == "none":
-        raise InputError(
-            f"{spec.name}: its console takes no input, so the rig cannot put its own SSH key in place",
-            hint="Import the image with a key it knows: rig images import FILE --like ... --ssh-key KEY",
-        )
-    if wants_ssh:
-        load_key(stored.key or user_key())
 
 
 def boot_once(
@@ -176,12 +160,6 @@ def factor_of(options: GuestOptions, accel: Accel) -> float:
     return options.time_factor or FACTORS[accel] * (_EXACT_FACTOR if options.clock is Clock.EXACT else 1.0)
 
 
-def machine_of(stored: StoredImage, options: GuestOptions) -> MachineSpec:
-    """The image's machine with what the options change."""
-    changed = {"memory": options.memory, "cpus": options.cpus}
-    return stored.spec.machine.model_copy(update={key: value for key, value in changed.items() if value is not None})
-
-
 def launch_of(
     stored: StoredImage,
     options: GuestOptions,
@@ -205,6 +183,7 @@ def launch_of(
         guest_ssh_port=stored.spec.ssh.port,
         firmware=_firmware(directory, template) if spec.firmware is Firmware.UEFI else None,
         binary=options.binary,
+        extra_disks=disks_of(stored, options, directory),
         # A guest that outlives this process keeps its image from being removed.
         keep_fds=(claim,) if options.detached else (),
     )
@@ -219,53 +198,6 @@ def _firmware(directory: Path, template: Template | None) -> UefiFirmware:
         base_format="qcow2" if template else "raw",
     )
     return UefiFirmware(found.code, variables)
-
-
-def reach(guest: Guest, boot: Boot, host_key: paramiko.PKey | None = None) -> None:
-    """Set up the transport that the image prefers; the ssh stage is reached with the first login.
-
-    With `host_key` the guest is known already: its key is in place, and it must show this one.
-    """
-    spec = guest.stored.spec
-    if TransportKind.SSH not in spec.transports:
-        return
-    guest.key = guest.stored.key or user_key()
-    if guest.stored.key is None and host_key is None:
-        _install_key(guest, public_line(guest.key))
-        boot.mark("key")
-    transport = SshTransport(
-        guest.machine.ssh_port(), spec.ssh.user, guest.key, sftp=spec.has.get("sftp"), tar=spec.has.get("tar")
-    )
-    transport.host_key = host_key
-    guest.transport = transport
-    deadline = guest.deadline(boot.allowance(SSH_STAGE) or _SSH_SECONDS)
-    try:
-        transport.connect(deadline, lost=lambda: not guest.alive)
-    except BaseException:
-        transport.close()
-        raise
-    boot.mark(SSH_STAGE)
-
-
-def _install_key(guest: Guest, line: str) -> None:
-    """Put the rig's public key where the guest's SSH server looks for it, by the root shell on the console."""
-    ssh = guest.stored.spec.ssh
-    shell = guest.shell()
-    deadline = guest.deadline(_LOGIN_SECONDS)
-    shell.log_in(deadline)
-    path = ssh.authorized_keys
-    if not path.startswith("/"):
-        home = shell.ask(f"echo ~{ssh.user}", deadline).output.strip()
-        if not home.startswith("/"):
-            raise TransportError(f"the guest does not know {ssh.user}'s home directory: {home!r}")
-        path = f"{home.rstrip('/')}/{path}"
-    parent = path.rpartition("/")[0]
-    for command in (f"mkdir -p {parent}", f"chmod 700 {parent}"):
-        answer = shell.run(command, deadline)
-        if answer.status != 0:
-            raise TransportError(f"the rig's key cannot be put in place: {command}: {answer.output}")
-    shell.write_line(line, path, deadline)
-    shell.run(f"chmod 600 {path}", deadline)
 
 
 def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:

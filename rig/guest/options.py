@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rig.machine import Network
-from rig.spec import Accel, Clock
+from rig.spec import Accel, Clock, GuestOS, TransportChoice
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,7 @@ class GuestOptions:
     binary: str = "qemu-system-x86_64"
     cold: bool = False
     """Boot, even where a warm template could be restored."""
+    transport: TransportChoice = TransportChoice.AUTO
+    agent: Callable[[GuestOS], Path] | None = None
+    """Gives the executable that serves the rig on a console (rig.probe.agent.build_agent): the serial transport needs
+    it, and without it `auto` does not choose that."""

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import paramiko
 
 from rig.deadline import Deadline
-from rig.errors import RigError, TransportError, TransportTimeout
-from rig.guest.archive import Entry, entries, pack
+from rig.errors import TransportError, TransportTimeout
+from rig.guest.archive import Entry
 from rig.guest.command import Following, short
-from rig.guest.copying import (
-    PutError,
-    make_directories,
-    open_sftp,
-    put_all,
-    received_file,
-    received_tree,
-    write_command,
-)
+from rig.guest.commands import CommandTransport, whole_line
+from rig.guest.copying import PutError, open_sftp, put_all
 from rig.guest.sshlink import FAULTS, SignalTransport, SshLink, retire
 from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 from rig.guest.watchdog import Watchdog
 
-_PING = "echo rig-ping"
 _BEGIN_TRIES = 3
 _CLOSING_SECONDS = 0.5
 
 
-class SshTransport:
+class SshTransport(CommandTransport):
     """One guest's SSH. `sftp` and `tar` say whether the guest has them, where that is known."""
 
     name = "ssh"
@@ -48,9 +39,9 @@ class SshTransport:
         sftp: bool | None = None,
         tar: bool | None = None,
     ) -> None:
+        super().__init__(tar)
         self._link = SshLink(host, port, user, key)
         self._sftp_works = sftp
-        self._tar_works = tar
 
     @property
     def port(self) -> int:
@@ -99,7 +90,7 @@ class SshTransport:
     ) -> RunResult:
         """See `Transport.run`. With `keep` False standard output goes to `on_output` alone."""
         begun = time.monotonic()
-        line = _line(before + command)
+        line = whole_line(before + command)
         with Watchdog(self._link.drop, deadline, lost):
             # A guest that hangs must not be waited for longer to begin than it may be silent later.
             channel = self._begin(line, command, deadline if idle is None else deadline.within(idle), lost)
@@ -157,30 +148,16 @@ class SshTransport:
                 raise TransportError(f"the guest gave no shell: {fault}") from fault
         return channel
 
-    def push(self, source: Path, destination: str, deadline: Deadline, *, lost: Lost | None = None) -> None:
-        """See `Transport.push`."""
-        if not source.exists():
-            raise TransportError(f"{source}: nothing to push")
-        tree = entries(source)
-        whole = PurePosixPath(destination)
-        if source.is_dir():
-            placed = [(entry, str(whole / entry.inside)) for entry in tree]
-            directories = [destination, *(target for entry, target in placed if entry.is_dir)]
-        else:
-            placed = [(tree[0], destination)]
-            directories = [str(whole.parent)]
+    def _push_specially(
+        self, placed: list[tuple[Entry, str]], directories: list[str], deadline: Deadline, lost: Lost | None
+    ) -> bool:
+        """By SFTP, where the guest has it."""
         try:
-            if self._sftp_works is not False and self._push_sftp(placed, directories, deadline, lost):
-                return
+            return self._sftp_works is not False and self._push_sftp(placed, directories, deadline, lost)
         except PutError:
             # The shell does it, or says why not.
             self._push_cat(placed, directories, deadline, lost)
-            return
-        if source.is_dir() and self._has_tar(deadline, lost):
-            where = shlex.quote(destination)
-            self._must(f"mkdir -p {where} && cd {where} && tar xf -", deadline, lost, pack(tree))
-        else:
-            self._push_cat(placed, directories, deadline, lost)
+            return True
 
     def _push_sftp(
         self, placed: list[tuple[Entry, str]], directories: list[str], deadline: Deadline, lost: Lost | None
@@ -206,75 +183,10 @@ class SshTransport:
                 retire(channel, deadline)
         return self._sftp_works
 
-    def _push_cat(
-        self, placed: list[tuple[Entry, str]], directories: list[str], deadline: Deadline, lost: Lost | None
-    ) -> None:
-        self._make_directories(directories, deadline, lost)
-        for entry, target in placed:
-            if not entry.is_dir:
-                try:
-                    content = entry.path.read_bytes()
-                except OSError as fault:
-                    raise TransportError(f"{entry.path}: cannot be pushed: {fault.strerror}") from fault
-                self._must(write_command(target, entry.mode), deadline, lost, content)
-
-    def _make_directories(self, paths: list[str], deadline: Deadline, lost: Lost | None) -> None:
-        for command in make_directories(paths):
-            self._must(command, deadline, lost)
-
-    def _has_tar(self, deadline: Deadline, lost: Lost | None) -> bool:
-        if self._tar_works is None:
-            self._tar_works = self.run("command -v tar >/dev/null", deadline, lost=lost).ok
-        return self._tar_works
-
-    def pull(self, source: str, destination: Path, deadline: Deadline, *, lost: Lost | None = None) -> None:
-        """See `Transport.pull`. Raises `InputError` for a destination that cannot be written."""
-        where = shlex.quote(source)
-        if not self.run(f"test -d {where}", deadline, lost=lost).ok:
-            with received_file(source, destination) as take:
-                self._stream(f"cat {where}", deadline, lost, take)
-            return
-        if not self._has_tar(deadline, lost):
-            raise TransportError(
-                f"the guest has no tar, so the directory {source} cannot be fetched whole", hint="Fetch its files."
-            )
-        with received_tree(destination) as take:
-            self._stream(f"cd {where} && tar cf - .", deadline, lost, take)
-
-    def _stream(self, command: str, deadline: Deadline, lost: Lost | None, take: OnOutput) -> None:
-        answer = self.run(command, deadline, lost=lost, on_output=take, keep=False)
-        _check(command, answer)
-
-    def _must(self, command: str, deadline: Deadline, lost: Lost | None, stdin: bytes = b"") -> None:
-        _check(command, self.run(command, deadline, stdin=stdin, lost=lost))
-
-    def ping(self, deadline: Deadline, *, lost: Lost | None = None) -> bool:
-        """See `Transport.ping`."""
-        if self._pong(deadline.within(deadline.remaining / 2), lost):
-            return True
-        # It may be the connection that is stuck, not the guest.
+    def drop(self) -> None:
+        """See `CommandTransport.drop`."""
         self._link.drop()
-        return self._pong(deadline, lost)
-
-    def _pong(self, deadline: Deadline, lost: Lost | None) -> bool:
-        try:
-            return b"rig-ping" in self.run(_PING, deadline, lost=lost).stdout
-        except RigError:
-            return False
 
     def close(self) -> None:
         """End the connection; no later call makes a new one."""
         self._link.close()
-
-
-def _line(command: str) -> bytes:
-    """What is sent: with a line after it the shell cannot give its process to the command, so it can tell a signal."""
-    if "\0" in command:
-        raise TransportError(f"a command cannot hold a NUL byte: {short(command)}")
-    return f"{command}\nexit $?".encode("utf-8", "surrogateescape")
-
-
-def _check(command: str, answer: RunResult) -> None:
-    if not answer.ok:
-        words = answer.stderr.decode("utf-8", "replace").strip()[-1000:]
-        raise TransportError(f"the guest could not do {short(command)} (status {answer.status}): {words}")

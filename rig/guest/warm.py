@@ -21,11 +21,13 @@ from rig.errors import GuestDied, GuestError, HostError, ImageError, LaunchError
 from rig.events import Events
 from rig.guest.accel import Verdicts, candidates, host_name
 from rig.guest.boot import Boot
-from rig.guest.bringup import attach, boot_guest, boot_once, explained, machine_of, reach
+from rig.guest.bringup import attach, boot_guest, boot_once, explained
 from rig.guest.guest import Guest
 from rig.guest.keys import public_line, user_key
 from rig.guest.options import GuestOptions
+from rig.guest.reaching import reach
 from rig.guest.templates import Templates, key_of
+from rig.guest.ways import chosen_way, machine_of
 from rig.image import qemuimg, space
 from rig.image.status import StoredImage
 from rig.machine.firmware import find_uefi
@@ -79,7 +81,11 @@ class _Kind:
             "clock": str(options.clock),
             "network": str(options.network),
         }
-        if TransportKind.SSH in spec.transports and not options.console_only:
+        way = chosen_way(spec, options)
+        if way is TransportKind.SERIAL and options.agent is not None:
+            # The agent is at work in what is saved.
+            facts["serial"] = f"{digest(options.agent(spec.os))} {' '.join(spec.serial_disks)}"
+        if way is TransportKind.SSH:
             facts["key"] = public_line(self.stored.key or user_key())
         if self.accel is not Accel.TCG:
             facts["host"] = host_name()
@@ -243,7 +249,7 @@ class _Warm:
                 boot.mark(_RESTORED)
                 guest.clock_is_stale = True
                 if not kind.options.console_only:
-                    reach(guest, boot, _known_key(template))
+                    reach(guest, boot, _known_key(template), restored=True)
             guest.own(stack.pop_all())
         self.events.emit("guest.ready", image=spec.name, seconds=round(boot.reached[-1].at, 3), template=guest.template)
         return guest

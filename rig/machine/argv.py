@@ -122,19 +122,15 @@ def _flash(launch: Launch) -> list[str]:
 def _disks(launch: Launch) -> list[str]:
     spec = launch.spec
     # Overlays are thrown away: the guest's flushes need not reach this host's disk.
-    boot = {
-        "driver": "qcow2",
-        "node-name": "disk0",
-        "file": _file(launch.disk),
-        "cache": {"direct": False, "no-flush": True},
-    }
+    cache = {"direct": False, "no-flush": True}
+    boot = {"driver": "qcow2", "node-name": "disk0", "file": _file(launch.disk), "cache": cache}
     argv = _blockdev(boot)
     if spec.disk == "ahci":
         argv += ["-device", "ich9-ahci,id=ahci"]
     # bootindex: with a network card present OVMF would otherwise end in its shell.
     argv += ["-device", f"ide-hd,drive=disk0,{_place(spec.disk, 0)},bootindex=0"]
     for number, path in enumerate(launch.extra_disks, start=1):
-        node = {"driver": "raw", "node-name": f"disk{number}", "file": _file(path)}
+        node = {"driver": "raw", "node-name": f"disk{number}", "file": _file(path), "cache": cache}
         argv += [*_blockdev(node), "-device", f"ide-hd,drive=disk{number},{_place(spec.disk, number)}"]
     return argv
 

@@ -2,6 +2,7 @@
 
     <cache>/probes/harness/<digest>/*.o     the harness, once a target
     <cache>/probes/bin/<digest>/<probe>     one executable
+    <cache>/probes/agent/<digest>/          what serves the rig on a console
     <cache>/probes/bundle/<digest>/         what is pushed to a guest
     <cache>/probes/zig/                     the compiler's own two caches
     <cache>/probes/lock/                    lock files

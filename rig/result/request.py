@@ -8,7 +8,7 @@ from pydantic import Field, FiniteFloat
 
 from rig.result.base import Record
 from rig.result.text import Text
-from rig.spec import Accel, Clock, Isolation
+from rig.spec import Accel, Clock, Isolation, TransportChoice
 
 
 class RequestRecord(Record):
@@ -20,6 +20,7 @@ class RequestRecord(Record):
     clock: Clock = Clock.WALL
     time_factor: FiniteFloat | None = None
     batches: Annotated[int, Field(ge=1)] = 30
+    transport: TransportChoice = TransportChoice.AUTO
     network: Text = "closed"
     memory: int | None = None
     cpus: int | None = None

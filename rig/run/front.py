@@ -16,10 +16,13 @@ import pytest
 from rich.console import Console
 
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, HostError, InputError, RigError
+from rig.guest import GuestOptions
+from rig.guest.ways import chosen_way
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
 from rig.paths import ensure, probes_dir, state_dir
+from rig.probe.agent import build_agent
 from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest, find_case, load_manifests
 from rig.probe.sources import check_named
@@ -33,7 +36,7 @@ from rig.run.quarantine import check_quarantine
 from rig.run.recorder import Recorder
 from rig.run.request import TestRequest, to_record
 from rig.run.settings import RunSettings
-from rig.spec import ImageSpec, Isolation, TransportKind, load_quarantine
+from rig.spec import ImageSpec, Isolation, TransportChoice, load_quarantine
 
 EXIT_RED = 1
 
@@ -87,7 +90,7 @@ def set_up(
     for manifest in manifests:
         check_named(manifest)
     spec = Catalogue.load().get(request.settings.image)
-    _check_way_in(spec)
+    _check_way_in(spec, request.settings.transport)
     if request.settings.quarantine is not None:
         known = {*Catalogue.load().names(), spec.name}
         check_quarantine(load_quarantine(request.settings.quarantine), every, known)
@@ -132,11 +135,12 @@ def write_reports(record: RunRecord, run: RunDir) -> None:
         write_page(record, run.path)
 
 
-def _check_way_in(spec: ImageSpec) -> None:
-    if TransportKind.SSH not in spec.transports:
+def _check_way_in(spec: ImageSpec, asked: TransportChoice) -> None:
+    options = GuestOptions(logs=state_dir(), transport=asked, agent=build_agent)
+    if chosen_way(spec, options) is None:
         raise InputError(
-            f"probes are run over SSH, and image {spec.name} has only: {', '.join(spec.transports)}",
-            hint=f"Boot it and look around: rig up {spec.name}, rig console",
+            f"image {spec.name} has no way in: no SSH, and a console that takes no input",
+            hint=f"Boot it and watch: rig up {spec.name}, rig console",
         )
 
 
@@ -203,6 +207,8 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         args += ["--rig-memory", str(settings.memory)]
     if settings.network is Network.OPEN:
         args.append("--rig-net")
+    if settings.transport is not TransportChoice.AUTO:
+        args += ["--rig-transport", str(settings.transport)]
     if settings.isolation is not Isolation.SUITE:
         args += ["--rig-isolation", str(settings.isolation)]
     if settings.retries:

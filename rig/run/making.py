@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rig.events import Event, Events
 from rig.guest import Guest, GuestOptions
-from rig.guest.bringup import machine_of
 from rig.guest.warm import Layer, ready_guest
+from rig.guest.ways import machine_of
 from rig.image.status import StoredImage
+from rig.probe.agent import build_agent
 from rig.result import GuestRecord, StageTime
 from rig.run.capacity import Capacity, need_mib
 from rig.run.settings import RunSettings
@@ -104,6 +105,8 @@ class GuestMaker:
             memory=settings.memory,
             cpus=settings.cpus,
             cold=settings.cold,
+            transport=settings.transport,
+            agent=build_agent,
         )
 
 

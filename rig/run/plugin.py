@@ -24,7 +24,7 @@ from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
 from rig.run.quarantine import check_days
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import Worker, make_worker, worker_of
-from rig.spec import Accel, Clock, Isolation
+from rig.spec import Accel, Clock, Isolation, TransportChoice
 
 RIG_DATA = "rig"
 """Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
@@ -48,6 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rig-find-order", choices=["yes", "no"], help="look into failures for what ran before them")
     group.addoption("--rig-quarantine", type=Path, metavar="FILE", help="cases that fail for a known reason")
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
+    group.addoption(
+        "--rig-transport", default="auto", choices=[str(one) for one in TransportChoice], help="way into the guest"
+    )
     group.addoption("--rig-net", action="store_true", help="let the guest reach outside")
     group.addoption("--rig-part", type=int, default=1, metavar="N", help="which part of a run that was taken up again")
     group.addoption("--rig-run-dir", type=Path, metavar="DIR", help="where guests' logs go (`rig test` records a run)")
@@ -68,6 +71,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         retries=option.rig_retries,
         find_order=None if option.rig_find_order is None else option.rig_find_order == "yes",
         quarantine=option.rig_quarantine,
+        transport=TransportChoice(option.rig_transport),
         network=Network.OPEN if option.rig_net else Network.CLOSED,
         part=option.rig_part,
         run_dir=option.rig_run_dir,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.machine import Network
-from rig.spec import Accel, Clock, Isolation
+from rig.spec import Accel, Clock, Isolation, TransportChoice
 
 DEFAULT_IMAGE = "reference"
 
@@ -20,6 +20,7 @@ class RunSettings:
     clock: Clock = Clock.WALL
     time_factor: float | None = None
     batches: int = 30
+    transport: TransportChoice = TransportChoice.AUTO
     network: Network = Network.CLOSED
     memory: int | None = None
     cpus: int | None = None

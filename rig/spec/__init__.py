@@ -14,6 +14,7 @@ from rig.spec.image import (
     LoginSpec,
     SourceKind,
     SourceSpec,
+    TransportChoice,
     TransportKind,
 )
 from rig.spec.loader import load_spec, parse_spec
@@ -41,6 +42,7 @@ __all__ = [
     "SourceKind",
     "SourceSpec",
     "SuiteSpec",
+    "TransportChoice",
     "TransportKind",
     "load_quarantine",
     "load_spec",

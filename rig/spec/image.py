@@ -65,6 +65,14 @@ class TransportKind(StrEnum):
     SERIAL = "serial"
 
 
+class TransportChoice(StrEnum):
+    """What is asked for. `auto`: the first that the image has."""
+
+    AUTO = "auto"
+    SSH = "ssh"
+    SERIAL = "serial"
+
+
 class Dialect(StrEnum):
     """Whose panic text the console watch looks for."""
 
@@ -166,6 +174,20 @@ class SshSpec(Spec):
     """Private key file given at import; the rig's own key is used without one."""
 
 
+class SerialSpec(Spec):
+    """How the guest is reached by its console alone."""
+
+    disks: tuple[GuestDirectory, ...] = ()
+    """Devices as which the rig's two raw disks may appear, in any order; what stands on them tells which is which.
+    Darwin: the raw ones, /dev/rdiskN. Absent: the usual ones of the operating system."""
+
+
+_USUAL_DISKS = {
+    GuestOS.DARWIN: ("/dev/rdisk1", "/dev/rdisk2", "/dev/rdisk3", "/dev/rdisk0"),
+    GuestOS.LINUX: ("/dev/sda", "/dev/sdb", "/dev/sdc"),
+}
+
+
 def _dialect_may_be_left_out(schema: dict[str, Any]) -> None:
     schema["required"].remove("dialect")
 
@@ -188,6 +210,7 @@ class ImageSpec(Spec):
     transports: Annotated[tuple[TransportKind, ...], Field(min_length=1)] = (TransportKind.SSH,)
     """In order of preference."""
     ssh: SshSpec = SshSpec()
+    serial: SerialSpec = SerialSpec()
     dialect: Dialect
     """Absent: that of the operating system."""
     workdir: GuestDirectory = "/tmp"  # noqa: S108  (a directory of the guest, not of this host)
@@ -196,6 +219,11 @@ class ImageSpec(Spec):
     """Known facts, for example `sftp: false`, `notifyd: false`."""
     notes: tuple[str, ...] = ()
     """For a reader: what is known of this image."""
+
+    @property
+    def serial_disks(self) -> tuple[str, ...]:
+        """Where the guest may find the rig's two raw disks."""
+        return self.serial.disks or _USUAL_DISKS[self.os]
 
     @model_validator(mode="before")
     @classmethod

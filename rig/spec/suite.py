@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from rig.spec.base import Spec
+from rig.spec.image import TransportChoice
 from rig.spec.machine import Accel, Clock
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -36,6 +37,8 @@ class SuiteSpec(Spec):
     """A pytest -m expression, for example `not timing`."""
     accel: Accel = Accel.AUTO
     clock: Clock = Clock.WALL
+    transport: TransportChoice = TransportChoice.AUTO
+    """The way into the guest."""
     isolation: Isolation = Isolation.SUITE
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     """How often a case that is not as expected is run again, each time in a fresh guest."""

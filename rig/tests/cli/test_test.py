@@ -97,7 +97,7 @@ def test_without_options_there_are_defaults(rig: Rig, asked: list[TestRequest]) 
         (["--probes", "."], "no probe manifest (*/*.yaml) here"),
         (["--suite", "nowhere.yaml"], "nowhere.yaml: No such file"),
         (["--quarantine", "nowhere.yaml"], "nowhere.yaml: No such file"),
-        (["--image", "puredarwin-17.4"], "has only: serial"),
+        (["--image", "puredarwin-17.4", "--transport", "ssh"], "is not reached by ssh, only by: serial"),
         (["--image", "puredarwin-xnu20"], "image puredarwin-xnu20 is not in the store"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

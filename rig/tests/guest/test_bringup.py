@@ -15,7 +15,7 @@ from rig.console import Console
 from rig.deadline import Deadline
 from rig.errors import AuthError, BootError, GuestDied, InputError, LaunchError, PanicError, TransportError
 from rig.events import Event, Events
-from rig.guest import GuestOptions, accel, boot_guest, bringup
+from rig.guest import GuestOptions, accel, boot_guest, bringup, reaching
 from rig.guest.accel import Verdicts
 from rig.guest.keys import public_line, user_key
 from rig.machine import Launch
@@ -66,7 +66,7 @@ def bench(home: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(bringup, "Machine", found.machine)
     monkeypatch.setattr(bringup, "create_overlay", lambda base, at, **_: at)
     monkeypatch.setattr(bringup, "qemu_version", lambda _: "7.2.0")
-    monkeypatch.setattr(bringup, "SshTransport", lambda *_, **__: found.transport)
+    monkeypatch.setattr(reaching, "SshTransport", lambda *_, **__: found.transport)
     monkeypatch.setattr(accel, "present", lambda: [(Accel.KVM, "seen"), (Accel.TCG, "everywhere")])
 
     def connect(_: Path, watch: Any, **__: Any) -> Console:
@@ -275,7 +275,7 @@ def test_memory_and_processors_may_be_asked_for(bench: Bench) -> None:
 def test_the_rigs_own_key_goes_in_over_the_console(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.stored.key = None
     lines: list[str] = []
-    monkeypatch.setattr(bringup, "_install_key", lambda _, line: lines.append(line))
+    monkeypatch.setattr(reaching, "_install_key", lambda _, line: lines.append(line))
     with bench.boot() as guest:
         assert [stage.name for stage in guest.stages][-2:] == ["key", "ssh"]
     assert lines == [public_line(user_key())]
@@ -288,7 +288,7 @@ def test_a_key_that_cannot_be_put_in_place(fails: str, bench: Bench, monkeypatch
     def fail(*_: Any, where: str) -> None:
         raise TransportError(f"read-only file system ({where})")
 
-    monkeypatch.setattr(bringup, "_install_key", functools.partial(fail, where=fails))
+    monkeypatch.setattr(reaching, "_install_key", functools.partial(fail, where=fails))
     with pytest.raises(BootError, match="cannot be reached: read-only file system"):
         bench.boot()
     assert bench.nothing_is_left()

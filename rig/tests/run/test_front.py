@@ -23,7 +23,7 @@ from rig.run import front
 from rig.run.front import arguments, exit_code, run_tests, select
 from rig.run.request import TestRequest
 from rig.run.settings import RunSettings
-from rig.spec import Accel
+from rig.spec import Accel, TransportChoice
 from rig.tests.run import fakes
 from rig.tests.run.conftest import Probes
 
@@ -299,10 +299,18 @@ def test_a_manifest_that_is_broken_is_told_before_anything(go: Go, probes: Probe
     assert not run.place.exists()
 
 
-def test_an_image_without_ssh_is_told_before_anything(tmp_path: Path, probes: Probes) -> None:
-    request = TestRequest(RunSettings(image="puredarwin-17.4", run_dir=tmp_path / "run"), probes=probes())
-    with pytest.raises(InputError, match=r"over SSH, and image puredarwin-17\.4 has only: serial"):
-        run_tests(request, Console(file=io.StringIO()))
+def test_a_way_in_that_is_not_there_is_told_before_anything(tmp_path: Path, probes: Probes) -> None:
+    settings = RunSettings(image="puredarwin-17.4", transport=TransportChoice.SSH, run_dir=tmp_path / "run")
+    with pytest.raises(InputError, match=r"image puredarwin-17\.4 is not reached by ssh, only by: serial"):
+        run_tests(TestRequest(settings, probes=probes()), Console(file=io.StringIO()))
+    entry = tmp_path / "mute.yaml"
+    entry.write_text(
+        "{name: mute, summary: x, os: linux, source: {kind: import}, transports: [serial], login: {kind: none},"
+        " boot: {stages: [{name: kernel, pattern: Linux, deadline: 1}]}}"
+    )
+    settings = RunSettings(image=str(entry), run_dir=tmp_path / "run")
+    with pytest.raises(InputError, match="image mute has no way in"):
+        run_tests(TestRequest(settings, probes=probes()), Console(file=io.StringIO()))
 
 
 def test_a_fault_inside_pytest_is_not_called_bad_input(
@@ -319,15 +327,16 @@ def test_a_fault_inside_pytest_is_not_called_bad_input(
 
 def test_the_settings_reach_pytest(probes: Probes, tmp_path: Path) -> None:
     settings = RunSettings(
-        image="x", accel=Accel.KVM, time_factor=2.5, memory=512, batches=7, network=Network.OPEN, run_dir=tmp_path
-    )
+        image="x", accel=Accel.KVM, time_factor=2.5, memory=512, batches=7, network=Network.OPEN, run_dir=tmp_path,
+        transport=TransportChoice.SERIAL,
+    )  # fmt: skip
     image = ImageRecord(name="x", digest="", os="linux")
     with RunDir.create(tmp_path / "run", image=image) as run:
         args = " ".join(arguments(TestRequest(settings, workers="3", exit_first=True), ["node"], run))
         plain = arguments(TestRequest(replace(settings, network=Network.CLOSED), workers="0"), ["node"], run)
     for part in ("--rig-image x", "--rig-accel kvm", "--rig-time-factor 2.5", "--rig-memory 512", "--rig-batches 7"):
         assert part in args
-    assert "--rig-net" in args
+    assert "--rig-net" in args and "--rig-transport serial" in args
     assert "-n 3 --dist loadfile" in args
     assert " -x " in args
     assert not {"--rig-net", "-n", "-x"} & set(plain)

@@ -1,0 +1,96 @@
+"""A shell on a terminal of this host, behind a line as bad as a test wants it: what stands for a guest's console."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import random
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+from rig.console import Console, ConsoleShell, Watch
+from rig.guest.disks import Disks
+from rig.guest.serial import SerialTransport
+from rig.spec import ConsoleSpec, Dialect, LoginSpec
+
+NOISE = b"[   12.345678] usb 1-1: new device {found}\r\n"
+
+
+class Terminal:
+    """A context manager. `noise`: the chance that a piece gets a line woven in; `loss`: that one loses a byte."""
+
+    def __init__(self, directory: Path, agent: Path, *, noise: float = 0.0, loss: float = 0.0, seed: int = 1) -> None:
+        self.noise = noise
+        self.loss = loss
+        self.woven = 0
+        self.lost = 0
+        self.disks = Disks.create(directory, agent)
+        self._random = random.Random(seed)
+        self._directory = directory
+        self._master, slave = pty.openpty()
+        self.shell = subprocess.Popen(
+            ["/bin/sh", "-i"],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={"PS1": "# ", "PATH": os.environ["PATH"], "HOME": str(directory)},
+        )
+        os.close(slave)
+        ours, self._theirs = socket.socketpair()
+        self._threads = [threading.Thread(target=step, daemon=True) for step in (self._outward, self._inward)]
+        for thread in self._threads:
+            thread.start()
+        self.console = Console(ours, Watch(Dialect.LINUX))
+
+    def _outward(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(self._master, 4096):
+                self._theirs.sendall(self._spoil(data, self.noise))
+
+    def _inward(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._theirs.recv(64):
+                os.write(self._master, self._spoil(data, 0.0))
+
+    def _spoil(self, data: bytes, noise: float) -> bytes:
+        spoilt = b""
+        for start in range(0, len(data), 100):
+            piece = data[start : start + 100]
+            at = self._random.randrange(len(piece))
+            if self._random.random() < noise:
+                self.woven += 1
+                piece = piece[:at] + NOISE + piece[at:]
+            if self._random.random() < self.loss:
+                self.lost += 1
+                piece = piece[:at] + piece[at + 1 :]
+            spoilt += piece
+        return spoilt
+
+    def transport(self, *, tar: bool | None = None, input_rate: int | None = None) -> SerialTransport:
+        """A transport over it."""
+        spec = ConsoleSpec(shell_prompt="# ?$")
+        names = (str(self.disks.scratch), str(self.disks.payload))
+        return SerialTransport(
+            self.console,
+            self.disks,
+            lambda: ConsoleShell(self.console, spec, LoginSpec(kind="shell"), 0.2),
+            names,
+            directory=str(self._directory / "agent"),
+            tar=tar,
+            input_rate=input_rate,
+        )
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shell.kill()
+        self.shell.wait()
+        self._theirs.shutdown(socket.SHUT_RDWR)
+        self.console.close()
+        os.close(self._master)
+        self._theirs.close()

@@ -1,0 +1,220 @@
+"""The serial transport against the real agent on a terminal of this host, by a good line and by bad ones."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rig.deadline import Deadline
+from rig.errors import TransportError, TransportTimeout
+from rig.guest import serialjob
+from rig.guest.serial import SerialTransport
+from rig.probe.agent import build_agent
+from rig.spec import GuestOS
+from rig.tests.guest.terminal import Terminal
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent is compiled for guests: Linux runs one")
+DATA = bytes(range(256)) * 3000
+
+
+@pytest.fixture(scope="session")
+def agent() -> Path:
+    return build_agent(GuestOS.LINUX)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, agent: Path) -> Iterator[Terminal]:
+    with Terminal(tmp_path, agent) as found:
+        yield found
+
+
+@pytest.fixture
+def serial(terminal: Terminal) -> SerialTransport:
+    found = terminal.transport()
+    found.connect(Deadline.after(30), fresh=True)
+    return found
+
+
+@pytest.fixture
+def soon() -> Deadline:
+    return Deadline.after(60)
+
+
+def tree(root: Path) -> Path:
+    (root / "sub" / "empty").mkdir(parents=True)
+    (root / "it's $HOME").write_bytes(b"an odd name")
+    (root / "sub" / "big").write_bytes(DATA)
+    (root / "run").write_bytes(b"#!/bin/sh\n")
+    (root / "run").chmod(0o755)
+    return root
+
+
+def content(root: Path) -> dict[str, object]:
+    return {
+        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode & 0o111) if path.is_file() else None
+        for path in root.rglob("*")
+    }
+
+
+def test_output_status_and_signals(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
+    answer = serial.run("echo out; echo err >&2; pwd; exit 3", soon)
+    assert (answer.status, answer.stdout, answer.stderr) == (3, f"out\n{tmp_path}\n".encode(), b"err\n")
+    killed = serial.run("kill -SEGV $$", soon)
+    assert (killed.status, killed.killed_by) == (128, "SEGV")
+    assert serial.run("sh -c 'kill -TERM $$'; exit $?", soon).signal == 15
+    assert serial.run("not-there", soon).status == 127
+
+
+def test_a_command_has_no_terminal_and_a_session_of_its_own(serial: SerialTransport, soon: Deadline) -> None:
+    asked = "(: </dev/tty) 2>/dev/null || echo none; [ -t 0 ] || echo no; cat; echo $TERM; ls /proc/self/fd"
+    assert serial.run(asked, soon).stdout == b"none\nno\n\n0\n1\n2\n3\n"
+
+
+def test_input_arrives_whole_and_need_not_be_read(serial: SerialTransport, soon: Deadline) -> None:
+    assert serial.run("cat", soon, stdin=DATA).stdout == DATA
+    assert serial.run("echo no reader", soon, stdin=DATA).text == "no reader"
+    assert serial.run("wc -c", soon, stdin=b"x").text.strip() == "1"
+
+
+def test_long_lines_and_odd_ones(serial: SerialTransport, soon: Deadline) -> None:
+    assert serial.run(f"echo {'y' * 5000}", soon, stdin=b"x").text == "y" * 5000
+    assert serial.run("printf '%s' '{}~;ä\t\r'", soon).stdout == "{}~;ä\t\r".encode()
+    with pytest.raises(TransportError, match="NUL"):
+        serial.run("echo \0", soon)
+
+
+def test_trees_and_files_go_both_ways(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
+    source = tree(tmp_path / "source")
+    serial.push(source, str(tmp_path / "guest" / "deep"), soon)
+    serial.pull(str(tmp_path / "guest" / "deep"), tmp_path / "back", soon)
+    assert content(tmp_path / "back") == content(source)
+    serial.push(source / "run", str(tmp_path / "guest" / "one"), soon)
+    serial.pull(str(tmp_path / "guest" / "one"), tmp_path / "one", soon)
+    assert (tmp_path / "one").read_bytes() == b"#!/bin/sh\n"
+    with pytest.raises(TransportError, match="could not do"):
+        serial.pull("/not/there", tmp_path / "two", soon)
+
+
+def test_without_tar_a_push_is_by_cat(terminal: Terminal, soon: Deadline, tmp_path: Path) -> None:
+    serial = terminal.transport(tar=False)
+    serial.connect(soon, fresh=True)
+    source = tree(tmp_path / "source")
+    serial.push(source, str(tmp_path / "guest"), soon)
+    assert content(tmp_path / "guest") == content(source)
+
+
+def test_an_archive_that_lies_is_refused(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
+    (tmp_path / "guest").mkdir()
+    (tmp_path / "guest" / "link").symlink_to("/etc/passwd")
+    with pytest.raises(TransportError, match="neither plain file nor directory"):
+        serial.pull(str(tmp_path / "guest"), tmp_path / "back", soon)
+
+
+def test_output_comes_while_the_command_runs(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    def hear(data: bytes) -> None:
+        heard.append(data)
+        (tmp_path / "go").touch()
+
+    answer = serial.run("echo first; until [ -e go ]; do sleep 0.01; done; echo second", soon, on_output=hear)
+    assert heard == [b"first\n", b"second\n"] and answer.ok
+
+
+def test_a_command_that_does_not_end_is_killed(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
+    with pytest.raises(TransportTimeout, match="did not end within"):
+        serial.run("echo $$ >pid; exec sleep 600", Deadline.after(0.5))
+    with pytest.raises(TransportTimeout, match="said nothing"):
+        serial.run("sleep 600", soon, idle=0.3)
+    pid = (tmp_path / "pid").read_text().strip()
+    assert serial.run(f"kill -0 {pid}", soon).status == 1
+    assert serial.ping(soon)
+
+
+def test_what_is_left_behind_does_not_hold_the_line(
+    serial: SerialTransport, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serialjob, "LEFT_OPEN_QUIET", 0.2)
+    assert serial.run("sleep 600 & echo $!", soon).text.isdigit()
+    assert serial.run("echo next", soon).text == "next"
+
+
+def test_a_lost_guest_ends_the_wait(serial: SerialTransport, soon: Deadline) -> None:
+    with pytest.raises(TransportError, match="the guest was lost"):
+        serial.run("sleep 600", soon, lost=lambda: True)
+
+
+def test_output_without_end_is_stopped(
+    serial: SerialTransport, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serialjob, "OUTPUT_LIMIT", 100_000)
+    with pytest.raises(TransportError, match="printed more than"):
+        serial.run("yes", soon)
+    assert serial.run("echo well", soon).text == "well"
+
+
+@pytest.mark.parametrize(("noise", "loss"), [(0.3, 0.0), (0.05, 0.01)], ids=["noise", "loss"])
+def test_a_bad_line_loses_nothing(noise: float, loss: float, terminal: Terminal, soon: Deadline) -> None:
+    serial = terminal.transport()
+    serial.connect(soon, fresh=True)
+    terminal.noise, terminal.loss = noise, loss
+    wanted = b"".join(b"%d\n" % number for number in range(5000))
+    answer = serial.run("i=0; while [ $i -lt 5000 ]; do echo $i; i=$((i+1)); done", soon)
+    assert answer.stdout == wanted
+    assert terminal.woven > 5 and bool(terminal.lost) == bool(loss)
+
+
+def test_noise_while_the_agent_is_brought(tmp_path: Path, agent: Path, soon: Deadline) -> None:
+    with Terminal(tmp_path, agent, noise=0.2, seed=3) as terminal:
+        serial = terminal.transport()
+        serial.connect(soon, fresh=True)
+        assert serial.run("echo well", soon).text == "well"
+        assert terminal.woven > 3
+
+
+def test_a_console_that_was_taken_back_is_taken_again(
+    serial: SerialTransport, terminal: Terminal, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serialjob, "_BEGIN_SECONDS", 0.1)
+    terminal.console.send("\x03")
+    terminal.console.expect([r"# $"], soon)
+    assert serial.run("echo again", soon).text == "again"
+
+
+def test_the_agent_stays_for_the_next(terminal: Terminal, serial: SerialTransport, soon: Deadline) -> None:
+    serial.close()
+    with pytest.raises(TransportError, match="was closed"):
+        serial.run("echo", soon)
+    second = terminal.transport()
+    second.connect(soon)
+    assert second.run("echo second", soon).text == "second"
+
+
+def test_a_payload_that_changed_on_its_way_is_noticed(
+    serial: SerialTransport, terminal: Terminal, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = type(terminal.disks).put
+
+    def put_and_spoil(disks, *parts):
+        extents = real(disks, *parts)
+        with disks.payload.open("r+b") as file:
+            file.seek(extents[0].at)
+            file.write(b"?")
+        return extents
+
+    monkeypatch.setattr(type(terminal.disks), "put", put_and_spoil)
+    with pytest.raises(TransportError, match=r"does not read from .*payload.raw what was put"):
+        serial.run("cat", soon, stdin=b"well")
+
+
+def test_disks_that_are_not_there_are_told(terminal: Terminal, soon: Deadline) -> None:
+    terminal.disks.scratch.write_bytes(bytes(8192))
+    with pytest.raises(TransportError, match=r"disks \S+payload.raw -; version 1 and two disks"):
+        terminal.transport().connect(soon, fresh=True)
+    terminal.disks.payload.write_bytes(bytes(8192))
+    terminal.console.send("\x03")
+    with pytest.raises(TransportError, match="finds the payload disk at none of"):
+        terminal.transport().connect(soon, fresh=True)
