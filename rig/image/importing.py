@@ -20,7 +20,7 @@ from rig.image.inspect.fit import fit
 from rig.image.inspect.look import Look, look_into
 from rig.image.inspect.words import told
 from rig.image.keys import read_private_key
-from rig.image.prepare import Opened
+from rig.image.prepare import Opened, changed_since
 from rig.image.record import write_whole
 from rig.image.status import StoredImage
 from rig.image.store import Say, Store
@@ -52,6 +52,7 @@ def import_image(
     if not file.is_file():
         raise ImageError(f"{file}: no such file", hint="Name the image file.")
     say(f"reading {file}")
+    stat = file.stat()
     digest = sha256_file(file)
     had = store.record(spec.name) if spec else None
     if spec is not None:
@@ -64,9 +65,10 @@ def import_image(
             opened = look.opened
             for line in told(look.survey):
                 say(f"  {line}")
-            like = like or _choose(look, file)
-            spec = spec or _entry(catalogue, catalogue.get(like), name, file)
-            spec = _suits(look, spec, name, catalogue, file, force=force, say=say)
+            spec = spec or _entry(catalogue, _choose(look, catalogue, file), name, file)
+            new = name is not None and name not in catalogue.names()
+            spec = _suits(look, spec, file, new=new, force=force, say=say)
+        changed_since(file, stat.st_size, stat.st_mtime_ns)
         return _take(store, catalogue, file, spec, key, digest, opened, bench, name=name, replace=replace, say=say)
 
 
@@ -100,10 +102,12 @@ def _take(
     return store.get(spec)
 
 
-def _choose(look: Look, file: Path) -> str:
-    """The one entry that fits. Raises InputError when none or several do."""
-    if len(look.fitting) == 1:
-        return look.fitting[0]
+def _choose(look: Look, catalogue: Catalogue, file: Path) -> ImageSpec:
+    """The entry that pins this very file, else the one that fits. Raises InputError when none or several do."""
+    specs = [catalogue.get(name) for name in look.fitting]
+    its_own = [spec for spec in specs if spec.source.sha256 == look.sha256]
+    if len(its_own or specs) == 1:
+        return (its_own or specs)[0]
     if look.fitting:
         raise InputError(
             f"{file}: several entries of the catalogue fit: {', '.join(look.fitting)}",
@@ -116,11 +120,8 @@ def _choose(look: Look, file: Path) -> str:
     )
 
 
-def _suits(
-    look: Look, spec: ImageSpec, name: str | None, catalogue: Catalogue, file: Path, *, force: bool, say: Say
-) -> ImageSpec:
+def _suits(look: Look, spec: ImageSpec, file: Path, *, new: bool, force: bool, say: Say) -> ImageSpec:
     """The entry, if the file fits it; a new one gets the kernel's release. Raises ImageError when it does not fit."""
-    new = bool(name) and name not in catalogue.names()
     verdict = fit(look.survey, spec, look.sha256, own_release=new)
     for remark in verdict.remarks:
         say(f"note: {remark}")

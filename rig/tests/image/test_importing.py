@@ -220,6 +220,7 @@ def test_the_file_that_an_entry_pins_is_its_own(raw: Path) -> None:
     raw.write_bytes(raw_disk())
     source = {"kind": "download", "url": "https://example.invalid/x", "sha256": sha256(raw.read_bytes())}
     write_entry(user_dir(), "pinned", os="darwin", source=source)
+    write_entry(user_dir(), "also", source={"kind": "import"})
     assert bring(raw, like=None).spec.name == "pinned"
     assert bring(raw, like="pinned").spec.name == "pinned"
 
@@ -255,3 +256,13 @@ def test_a_file_that_the_store_has_under_another_name_is_held_against_the_entry_
     bring(old, like="puredarwin-17.4", name="mine")
     with pytest.raises(ImageError, match="does not fit"):
         bring(old)
+
+
+def test_a_file_that_is_written_to_meanwhile(raw: Path) -> None:
+    def say(words: str) -> None:
+        if "xnu-loader" in words:
+            raw.write_bytes(raw.read_bytes() + bytes(512))
+
+    with pytest.raises(ImageError, match="was changed while it was read"):
+        import_image(Store(), Catalogue.load(), raw, like=LIKE, say=say)
+    assert Store().names() == []
