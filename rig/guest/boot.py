@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from rig.console import Console
 from rig.console.console import ConsoleAlarmError
 from rig.deadline import Deadline
-from rig.errors import BootError, GuestDied, TransportTimeout
+from rig.errors import BootError, GuestDied, RigError, TransportTimeout
 from rig.events import Events
 from rig.machine import Machine
+from rig.machine.qmp import MonitorTimeout
 from rig.spec import BootSpec, BootStage
 
 _STEP = 1.0
@@ -130,15 +131,22 @@ class Boot:
         if not self._machine.alive:
             raise self.died(stage)
         if self._machine.powered_off:
-            raise self.failure(stage, "was not reached: the guest reset or powered itself off (a triple fault resets)")
+            raise self.failure(stage, f"was not reached: the guest {self._machine.ending}{what_cpus_do(self._machine)}")
         if self._machine.disk_error:
             why = self._machine.disk_error
             raise self.failure(stage, f"was not reached: QEMU holds the guest, its disk failed on this host ({why})")
 
     def _check_silence(self, stage: str) -> None:
         if self._console.watch.silence > self._silence:
-            held = ", and QEMU's process is stopped" if self._machine.process.stopped else ""
-            raise self.failure(stage, f"was not reached: no byte on the console for {self._silence:.0f} s{held}")
+            raise self.failure(
+                stage, f"was not reached: no byte on the console for {self._silence:.0f} s{self._meanwhile()}"
+            )
+
+    def _meanwhile(self) -> str:
+        """What goes on in a guest that says nothing."""
+        if self._machine.process.stopped:
+            return ", and QEMU's process is stopped"
+        return what_cpus_do(self._machine)
 
     def failure(self, stage: str, why: str) -> BootError:
         """The error for a boot that does not get to `stage`."""
@@ -149,3 +157,14 @@ class Boot:
         """The error for a QEMU that ended meanwhile."""
         self._machine.process.wait(2)
         return GuestDied(f"QEMU ended ({self._machine.process.how_it_ended}) before boot stage {stage!r}")
+
+
+def what_cpus_do(machine: Machine) -> str:
+    """What a guest's CPUs are at, or were last, as the end of a sentence; nothing where QEMU cannot tell."""
+    try:
+        states = machine.cpu_states()
+    except MonitorTimeout:
+        return "; QEMU's monitor does not answer either"
+    except RigError:
+        return ""
+    return f"; {states}" if states else ""

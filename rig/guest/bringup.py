@@ -22,7 +22,7 @@ from rig.errors import (
 )
 from rig.events import Events
 from rig.guest.accel import FACTORS, Verdicts, candidates
-from rig.guest.boot import SSH_STAGE, Boot
+from rig.guest.boot import SSH_STAGE, Boot, what_cpus_do
 from rig.guest.guest import PANIC_GRACE, Guest, disk_failed
 from rig.guest.options import GuestOptions
 from rig.guest.reaching import reach
@@ -221,7 +221,7 @@ def _explain(guest: Guest, boot: Boot, fault: RigError) -> RigError:
     if guest.machine.disk_error:
         return disk_failed(guest.machine.disk_error, evidence)
     if guest.machine.powered_off:
-        message = f"the guest reset or powered itself off after boot stage {stage!r}"
+        message = f"the guest {guest.machine.ending} after boot stage {stage!r}{what_cpus_do(guest.machine)}"
     elif isinstance(fault, TransportError):
         message = f"the guest booted to {stage!r} but cannot be reached: {fault.message}"
     elif isinstance(fault, MonitorError):

@@ -23,7 +23,7 @@ from rig.errors import (
     TransportError,
 )
 from rig.events import Events
-from rig.guest.boot import StageTime
+from rig.guest.boot import StageTime, what_cpus_do
 from rig.guest.options import GuestOptions
 from rig.guest.transport import OnOutput, RunResult, Transport
 from rig.image.status import StoredImage
@@ -205,7 +205,7 @@ class Guest:
             return f"; QEMU's state: {status}"
         if self._console_answers():
             return "; its console still answers, so its network or its SSH server is at fault"
-        return ""
+        return what_cpus_do(self.machine)
 
     def _console_answers(self) -> bool:
         """Whether the guest says anything to an empty line."""
@@ -234,7 +234,8 @@ class Guest:
         if self.qemu_ended():
             return GuestDied(f"QEMU ended: {self.machine.process.how_it_ended}", evidence=self.evidence())
         if self.machine.powered_off:
-            return GuestDied("the guest reset or powered itself off", evidence=self.evidence())
+            how = f"the guest {self.machine.ending}{what_cpus_do(self.machine)}"
+            return GuestDied(how, evidence=self.evidence())
         if self.machine.disk_error:
             return disk_failed(self.machine.disk_error, self.evidence())
         return None

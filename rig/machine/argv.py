@@ -42,6 +42,9 @@ def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     # A guest that resets itself (triple fault, panic with reboot) must not start over unseen: the reset becomes a
     # SHUTDOWN event, and the machine stays to be looked at.
     argv += ["-no-reboot", "-no-shutdown"]
+    # QMP has one word for every reset; this log alone tells a triple fault. QEMU takes no per cent sign in its name.
+    if launch.accel is Accel.TCG and "%" not in str(launch.cpu_log):
+        argv += ["-d", "cpu_reset", "-D", str(launch.cpu_log)]
     if launch.incoming:
         argv += ["-incoming", "defer"]
     return argv + list(spec.extra_args)

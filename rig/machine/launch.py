@@ -71,3 +71,8 @@ class Launch:
     def qemu_log(self) -> Path:
         """QEMU's standard output and error."""
         return self.logs / "qemu.log"
+
+    @property
+    def cpu_log(self) -> Path:
+        """What TCG writes of each reset of a CPU, and of a triple fault."""
+        return self.logs / "cpu.log"

@@ -13,12 +13,20 @@ from typing import Any, Self
 from rig.deadline import Deadline
 from rig.errors import LaunchError, RigError
 from rig.machine.argv import build_argv
+from rig.machine.cpus import describe, sample
 from rig.machine.guard import guard
 from rig.machine.launch import Launch
 from rig.machine.process import Process, qemu_version
 from rig.machine.qmp import Monitor, MonitorError
 
 _MONITOR_SECONDS = 30.0
+_TRIPLE_FAULT = b"Triple fault"
+_ENDINGS = {
+    "guest-reset": "reset itself",
+    "guest-shutdown": "powered itself off",
+    "guest-panic": "told QEMU of its panic",
+}
+"""QMP's ShutdownCause in words."""
 
 
 class Machine:
@@ -36,6 +44,7 @@ class Machine:
         self._monitor: Monitor | None = None
         self._stopping = threading.Lock()
         self._powered_off = threading.Event()
+        self._reason = ""
         self._disk_error = ""
 
     def __enter__(self) -> Self:
@@ -94,6 +103,22 @@ class Machine:
         return self._powered_off.is_set()
 
     @property
+    def ending(self) -> str:
+        """How the guest ended, in words that go behind "the guest", by QEMU's own reason; empty while it runs."""
+        if not self.powered_off:
+            return ""
+        if self._reason == "guest-reset" and self._triple_faulted():
+            return "was reset by a triple fault"
+        if self._reason.startswith("host-"):
+            return f"was ended from outside ({self._reason})"
+        return _ENDINGS.get(self._reason, "reset or powered itself off")
+
+    def _triple_faulted(self) -> bool:
+        with contextlib.suppress(OSError):
+            return _TRIPLE_FAULT in self.launch.cpu_log.read_bytes()
+        return False
+
+    @property
     def disk_error(self) -> str:
         """Why QEMU holds the guest since one of its disks failed on this host; empty as long as none has."""
         return self._disk_error
@@ -135,6 +160,13 @@ class Machine:
         """Registers of every CPU, as QEMU's monitor prints them."""
         return self.monitor.human("info registers -a").replace("\r\n", "\n")
 
+    def cpu_states(self) -> str:
+        """What the CPUs are at, in words (see `rig.machine.cpus`); empty where QEMU tells nothing that is understood.
+
+        Raises `MonitorError`, `GuestDied`.
+        """
+        return describe(sample(self))
+
     def press(self, *keys: str, hold_ms: int = 60) -> None:
         """Press keys together, by QEMU's names (qcodes), for example `ctrl`, `alt`, `f8`."""
         pressed = [{"type": "qcode", "data": key} for key in keys]
@@ -167,6 +199,7 @@ class Machine:
     def _note(self, name: str, data: dict[str, Any]) -> None:
         # With -no-reboot a guest's reset is a SHUTDOWN, too.
         if name in {"SHUTDOWN", "RESET", "GUEST_PANICKED"}:
+            self._reason = self._reason or str(data.get("reason", ""))
             self._powered_off.set()
         # By default QEMU holds a guest whose write finds no room, and tells it of any other error.
         if name == "BLOCK_IO_ERROR" and data.get("action") == "stop":

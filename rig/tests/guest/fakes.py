@@ -12,7 +12,7 @@ from typing import Any
 
 from rig.console import Console, Watch
 from rig.deadline import Deadline
-from rig.errors import LaunchError, TransportError
+from rig.errors import LaunchError, RigError, TransportError
 from rig.guest.transport import Lost, RunResult
 from rig.machine import Launch
 from rig.machine.qmp import MonitorTimeout
@@ -87,6 +87,8 @@ class FakeMachine:
         self.started = self.stopped = self.left = False
         self.state = "running"
         self.disk_error = ""
+        self.ending = "reset itself"
+        self.cpus: str | RigError = "the CPU is busy at 0x7c00"
 
     @property
     def alive(self) -> bool:
@@ -139,6 +141,11 @@ class FakeMachine:
 
     def registers(self) -> str:
         return "RIP=0"
+
+    def cpu_states(self) -> str:
+        if isinstance(self.cpus, RigError):
+            raise self.cpus
+        return self.cpus
 
 
 def console_of(machine: FakeMachine, spec: ImageSpec) -> Console:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rig.errors import BootError, GuestDied
 from rig.events import Event, Events
 from rig.guest.boot import Boot
+from rig.machine.qmp import MonitorError, MonitorTimeout
 from rig.spec import BootStage
 from rig.tests.guest.fakes import BOOT, LINES, PANIC, FakeMachine, Step, console_of, make_spec
 
@@ -89,9 +91,21 @@ def test_a_stuck_boot_is_told_in_words(make: Make) -> None:
         boot.follow(not_ssh)
 
 
-def test_silence_ends_a_boot(make: Make) -> None:
-    boot, _ = make(LINES["firmware"], boot={"silence": 0.1})
-    with pytest.raises(BootError, match="'kernel' was not reached: no byte on the console"):
+@pytest.mark.parametrize(
+    ("cpus", "stopped", "words"),
+    [
+        ("the CPU is busy at 0x7c00", False, "; the CPU is busy at 0x7c00 "),
+        ("", False, " "),
+        (MonitorError("QEMU refused stop"), False, " "),
+        (MonitorTimeout("QEMU did not answer"), False, "; QEMU's monitor does not answer either "),
+        (MonitorTimeout("QEMU did not answer"), True, ", and QEMU's process is stopped "),
+    ],
+)
+def test_silence_ends_a_boot(make: Make, cpus: Any, stopped: bool, words: str) -> None:
+    boot, machine = make(LINES["firmware"], boot={"silence": 0.1})
+    machine.cpus, machine.process.stopped = cpus, stopped
+    silence = re.escape(f"'kernel' was not reached: no byte on the console for 0 s{words}(last stage")
+    with pytest.raises(BootError, match=silence):
         boot.follow(not_ssh)
 
 
@@ -129,7 +143,7 @@ def test_qemu_that_ends(make: Make) -> None:
 
 def test_a_guest_that_resets_itself(make: Make) -> None:
     boot, _ = make(LINES["firmware"], lambda machine: machine.powered.set())
-    with pytest.raises(BootError, match="reset or powered itself off"):
+    with pytest.raises(BootError, match="was not reached: the guest reset itself; the CPU is busy at 0x7c00"):
         boot.follow(not_ssh)
 
 

@@ -94,7 +94,7 @@ def test_a_guest_that_does_not_answer_hangs_and_stays_lost(guest: Guest) -> None
 @pytest.mark.parametrize(
     ("state", "stopped", "words"),
     [
-        ("running", False, "60 s)"),
+        ("running", False, "60 s); the CPU is busy at 0x7c00"),
         ("suspended", False, "60 s); QEMU's state: suspended"),
         ("", False, "60 s); nor does QEMU"),
         ("", True, "60 s); nor does QEMU: its process is stopped"),
@@ -189,7 +189,7 @@ def test_a_guest_that_switched_itself_off(guest: Guest) -> None:
     machine, transport = parts(guest)
     machine.powered.set()
     transport.fault = TransportError("connection reset")
-    with pytest.raises(GuestDied, match="reset or powered itself off"):
+    with pytest.raises(GuestDied, match="the guest reset itself; the CPU is busy at 0x7c00"):
         guest.run("x")
 
 

@@ -54,6 +54,14 @@ def test_every_image_starts_paused_with_nothing_but_what_was_asked_for(any_image
     assert not {"-daemonize", "-vnc", "-spice", "-monitor", "-serial", "-drive", "-net", "-nic"} & set(argv)
 
 
+def test_resets_are_written_down_by_tcg():
+    written = argv_of(image("reference"))
+    assert after(written, "-d") == ["cpu_reset"] and after(written, "-D") == ["/l/cpu.log"]
+    assert "-d" not in argv_of(image("reference"), accel=Accel.KVM)
+    # QEMU would not start.
+    assert "-D" not in argv_of(image("reference"), logs=Path("/l/50%"))
+
+
 def test_no_image_reaches_outside_and_only_this_host_reaches_in(any_image):
     argv = argv_of(any_image)
     assert after(argv, "-netdev") == ["user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"]
