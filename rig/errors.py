@@ -138,6 +138,9 @@ class GuestError(RigError):
         ):
             shown = "".join(f"\n    | {line}" for line in text.rstrip().splitlines()[-_SHOWN_LINES:])
             told += f"\n  {label}:{shown}" if shown else ""
+        panic = self.evidence.panic or {}
+        if panic.get("signature"):
+            told += f"\n  the panic's signature: {panic['signature']} ({panic.get('signature_id', '')})"
         return told + (f"\n  the screen: {self.evidence.screenshot}" if self.evidence.screenshot else "")
 
 

@@ -17,7 +17,7 @@ def panic_pairs(panic: PanicRecord) -> list[tuple[str, str]]:
         ("process", who if panic.process else ""),
         ("signature", f"{panic.signature_id} {panic.signature}".strip()),
         ("calls", " < ".join(panic.calls)),
-        ("source", f"{panic.source_file}:{panic.source_line}" if panic.source_file else ""),
+        ("raised at", f"{panic.source_file}:{panic.source_line}" if panic.source_file else ""),
         ("kexts", ", ".join(f"{kext.name} {kext.version}".strip() for kext in panic.kexts)),
         ("kernel", panic.kernel_version),
         ("uptime", seconds(panic.uptime_ns / 1e9) if panic.uptime_ns is not None else ""),

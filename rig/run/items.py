@@ -157,6 +157,9 @@ def failure_lines(answer: CaseAnswer) -> list[str]:
         lines.append(f"  {quarantine_line(result)}")
     lines += [f"  {check.at}: {check.what}: got {check.got}, want {check.want}" for check in result.failed]
     lines.append(f"  the contract: {result.what} [{result.source}]")
+    panic = answer.evidence.panic if answer.evidence is not None else None
+    if panic is not None:
+        lines.append(f"  the panic's signature: {panic['signature']} ({panic['signature_id']})")
     if answer.evidence is not None and answer.evidence.console:
         lines.append("  the console's last lines:")
         lines += [f"    | {line}" for line in answer.evidence.console.splitlines()[-_CONSOLE_LINES:]]

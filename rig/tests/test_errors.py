@@ -74,6 +74,7 @@ def test_a_guests_error_shows_its_evidence():
         console="\n".join(f"line {number}" for number in range(20)),
         qemu_output="qemu: warning: TCG lacks x2apic\n",
         screenshot=Path("logs/screenshot.png"),
+        panic={"signature": "darwin panic: x", "signature_id": "0123456789"},
     )
     told = str(BootError("no kernel", evidence=evidence, hint="look at the screen")).splitlines()
     assert told[:3] == ["no kernel", "  look at the screen", "  the console's last lines:"]
@@ -81,6 +82,7 @@ def test_a_guests_error_shows_its_evidence():
     assert told[15:] == [
         "  QEMU's last lines:",
         "    | qemu: warning: TCG lacks x2apic",
+        "  the panic's signature: darwin panic: x (0123456789)",
         "  the screen: logs/screenshot.png",
     ]
 

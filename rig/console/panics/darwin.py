@@ -18,7 +18,7 @@ from rig.console.panics.reader import Reader
 _START = re.compile(r"panic\(cpu (?P<cpu>\d{1,5}) caller (?P<caller>0x[0-9a-fA-F]{1,16})\):(?P<message>.*)")
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")
 """What may stand before a kernel's line: nothing, or the prompt behind which it began."""
-_COMMAND = re.compile(r"\S{0,64}[#$%>] +\S|.*['\"`]$")
+_COMMAND = re.compile(r"\S{0,64}[#$%>] +\S|.*\S.*['\"`(]$")
 """A command's echo, or a quotation: whatever it holds is no kernel's word."""
 _DEBUGGER = re.compile(r"(?P<before>.*?)Debugger called: <(?P<message>[^>]*)>")
 _UNEXPECTED = re.compile(

@@ -11,6 +11,10 @@ _HEX = r"0x[0-9a-fA-F]{1,16}"
 _QUOTED = re.compile(r'^"(?P<text>.*)" ?@(?P<file>[^"]+):(?P<line>\d{1,7})$', re.DOTALL)
 _PLACED = re.compile(r"^(?P<text>.*\S) ?@(?P<file>[\w./+~-]*\w\.\w{1,4}):(?P<line>\d{1,7})$", re.DOTALL)
 _ASSERTED = re.compile(r"^(?P<file>[\w./+~-]+\.\w{1,4}):(?P<line>\d{1,7}) (?P<text>Assertion failed: .*)$", re.DOTALL)
+_ASSERTED_IN = re.compile(
+    r"^(?P<text>assertion failed: .*), file: (?P<file>[^\"]+), line: (?P<line>\d{1,7})$", re.DOTALL | re.IGNORECASE
+)
+"""Where the assertion stands, which is not where panic was called."""
 _ASSERTION = re.compile(r"assertion failed", re.IGNORECASE)
 _TRAP = re.compile(
     rf"^(?P<what>[\w /]+?) at (?P<ip>{_HEX}), ?"
@@ -66,6 +70,10 @@ class Title:
                 panic.message = placed["text"].strip()
                 panic.source_file, panic.source_line = placed["file"], int(placed["line"])
                 break
+        asserted = _ASSERTED_IN.match(panic.message)
+        if asserted:
+            panic.message = asserted["text"].strip()
+            panic.source_file, panic.source_line = asserted["file"], int(asserted["line"])
         trapped = _TRAP.match(panic.message) or _OLD_TRAP.match(panic.message)
         if trapped:
             told = trapped.groupdict()

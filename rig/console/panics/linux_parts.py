@@ -17,6 +17,9 @@ _OLD_PROCESS = re.compile(
 _TASK_ON_CPU = re.compile(
     r"on CPU ?#?(?P<cpu>\d{1,5})|CPU#(?P<stuck>\d{1,5}) stuck|\[(?P<name>[^:\]]+):(?P<pid>\d{1,10})\]$"
 )
+_BY_TASK = re.compile(
+    r"^(?:Read|Write|Free) (?:of size \d+ )?at addr [0-9a-f]+ by task (?P<name>.+)/(?P<pid>\d{1,10})$"
+)
 _HARDWARE = re.compile(r"^Hardware name: (?P<name>.*)$")
 _DIE = re.compile(r"^(?:Oops: )?(?P<trap>[\w ,:()/-]{2,160}): (?P<code>[0-9a-fA-F]{4}) \[#(?P<number>\d{1,6})\]")
 _ADDRESS = re.compile(r"(?:address:?|dereference at) (?P<address>\(null\)|(?:0x)?[0-9a-fA-F]{8,16})\b")
@@ -80,7 +83,7 @@ class Parts:
         if not taken:
             found = _NAMED.match(text)
             if found:
-                panic.extra.setdefault(found["name"], found["value"].strip(" :"))
+                panic.extra.setdefault(found["name"], found["value"].strip(" :."))
                 return True
         return taken
 
@@ -102,10 +105,13 @@ class Parts:
                 if told.get("cpu") is not None:
                     panic.cpu = int(told["cpu"])
             return True
+        task = _BY_TASK.search(text)
+        if task and not panic.process:
+            panic.process, panic.pid = task["name"], int(task["pid"])
         hardware = _HARDWARE.match(text)
         if hardware:
             panic.model = panic.model or hardware["name"].strip()
-        return hardware is not None
+        return bool(task or hardware)
 
     def _trap(self, text: str) -> bool:
         panic = self._panic

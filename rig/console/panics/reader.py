@@ -5,7 +5,7 @@ from __future__ import annotations
 from rig.console.panics.lines import Line
 from rig.console.panics.model import Frame, Panic
 
-GAP_LINES = 80
+GAP_LINES = 200
 """So many lines on end that are no part of a panic: it is over, though its last words were never seen."""
 PANIC_LIMIT = 1000
 NESTED_LIMIT = 50

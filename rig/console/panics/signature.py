@@ -31,6 +31,8 @@ _MESSAGE_LIMIT = 300
 _UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
 _ADDRESS = re.compile(r"\b0[xX][0-9A-Fa-f]+\b")
 _BARE_ADDRESS = re.compile(r"\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,16}\b")
+_OFFSET = re.compile(r"(?<=\w)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?\b")
+"""Into a symbol, which a build moves."""
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
 _TRAP_TYPE = re.compile(r"\b(type(?: ?=)?) ?(\d+)=")
 _KEPT_TYPE = re.compile(r"\btype (\w+)=")
@@ -51,7 +53,8 @@ oops_end no_context bad_area bad_area_nosemaphore __bad_area_nosemaphore page_fa
 do_kern_addr_fault do_user_addr_fault __do_page_fault do_page_fault exc_page_fault asm_exc_page_fault page_fault
 async_page_fault do_trap do_error_trap do_invalid_op exc_invalid_op asm_exc_invalid_op invalid_op
 exc_general_protection asm_exc_general_protection general_protection exc_divide_error asm_exc_divide_error
-divide_error report_bug handle_bug __warn
+divide_error report_bug handle_bug __warn kasan_report __kasan_report kasan_check_range print_report
+print_address_description
 """
 """From the exception's entry to the oops, and out of panic() itself (kernel/panic.c, arch/x86/mm/fault.c)."""
 _REPORTS = frozenset(_DARWIN_REPORTS.split()) | frozenset(_LINUX_REPORTS.split())
@@ -68,6 +71,7 @@ class Signature:
 def normal(message: str) -> str:
     """A message without what differs from one boot to the next."""
     text = _TRAP_TYPE.sub(lambda found: f"type T{found[2]}=", message)
+    text = _OFFSET.sub("", text)
     for varying in (_UUID, _ADDRESS, _BARE_ADDRESS, _NUMBER):
         text = varying.sub("N", text)
     text = _KEPT_TYPE.sub(lambda found: f"type {found[1].removeprefix('T')}=", text)

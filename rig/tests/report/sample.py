@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rig.console.panics import parse_panics
 from rig.result import (
     Attempt,
     CaseResult,
@@ -23,6 +24,7 @@ from rig.result import (
     LeakRecord,
     MetricSamples,
     Outcome,
+    PanicRecord,
     RubbishRecord,
     RunRecord,
     StageTime,
@@ -95,10 +97,10 @@ PANIC = """\
 signals: case fault_past_object_end
 panic(cpu 0 caller 0xffffff8000a2b1c4): "vm_fault: object past its end" @vm_fault.c:3310
 Backtrace (CPU 0), Frame : Return Address
-0xffffff8012c3bc10 : 0xffffff8000a0c9ad
-0xffffff8012c3bc60 : 0xffffff8000b41f35
-0xffffff8012c3bca0 : 0xffffff8000b333be
-0xffffff8012c3bd10 : 0xffffff80009c2a40
+0xffffff8012c3bc10 : 0xffffff8000a0c9ad mach_kernel : _handle_debugger_trap + 0x3fd
+0xffffff8012c3bc60 : 0xffffff8000b41f35 mach_kernel : _panic + 0x54
+0xffffff8012c3bca0 : 0xffffff8000b333be mach_kernel : _vm_fault_internal + 0x9be
+0xffffff8012c3bd10 : 0xffffff80009c2a40 mach_kernel : _vm_fault + 0x80
 
 BSD process name corresponding to current thread: signals
 Boot args: -v serial=3 debug=0x14e
@@ -260,7 +262,8 @@ def _odd(add: Any) -> None:
         "signals", "signals", "fault_past_object_end: a write past a shared object's end raises SIGBUS", Outcome.PANIC,
         reason="the guest's kernel panicked while this case ran", checks=0, ms=None, via=None,
         evidence=KeptEvidence(
-            reason="panic: vm_fault: object past its end",
+            reason=PANIC.partition("\n")[2],
+            panic=PanicRecord.model_validate(parse_panics(PANIC.encode())[0].plain()),
             console=PANIC,
             screenshot="evidence/signals.fault_past_object_end.png",
             registers="evidence/signals.fault_past_object_end.registers.txt",
