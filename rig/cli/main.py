@@ -21,6 +21,8 @@ COMMANDS = {
     "console": ("rig.cli.guests", "console", "Join the terminal to a guest's serial console."),
     "cp": ("rig.cli.guests", "cp", "Copy a file or a directory's content into a guest, or out of one."),
     "screenshot": ("rig.cli.guests", "screenshot", "Write a guest's screen as PNG."),
+    "gdb": ("rig.cli.debug", "gdb", "Attach gdb to a guest's CPUs."),
+    "dump": ("rig.cli.debug", "dump", "Write a guest's whole memory as an ELF core."),
     "down": ("rig.cli.guests", "down", "End a guest."),
     "doctor": ("rig.cli.doctor", "doctor", "Look at this machine."),
     "schema": ("rig.cli.schema", "schema", "Print a JSON Schema."),

@@ -14,7 +14,7 @@ from rig.run.front import run_tests
 from rig.run.request import TestRequest
 from rig.run.resuming import ResumeRequest, resume_tests
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
-from rig.spec import Accel, Clock, Isolation, SuiteSpec, TransportChoice, load_spec
+from rig.spec import Accel, Clock, Isolation, OnPanic, SuiteSpec, TransportChoice, load_spec
 
 _SUITE = SuiteSpec(name="default")
 _MOST_WORKERS = 256
@@ -54,6 +54,9 @@ def test(
     quarantine: Annotated[
         Path | None, typer.Option(help="A YAML file of cases that fail for a known reason, until a day.")
     ] = None,
+    on_panic: Annotated[
+        OnPanic, typer.Option(help="A guest that panicked or hangs: end it, or hold it to look inside (rig gdb).")
+    ] = OnPanic.END,
     cold: Annotated[bool, typer.Option("--cold", help="Boot every guest; use no warm template.")] = False,
     probes: Annotated[Path | None, typer.Option(help="A directory of your own probes.")] = None,
     transport: Annotated[
@@ -83,6 +86,7 @@ def test(
         memory=memory,
         isolation=isolation or wanted.isolation,
         cold=cold,
+        on_panic=on_panic,
         find_order=wanted.find_order if find_order is None else find_order,
         quarantine=quarantine or _beside(suite, wanted.quarantine),
         retries=wanted.retries if retries is None else retries,

@@ -139,9 +139,9 @@ class Machine:
         """Let the CPUs run: the first instruction is executed now."""
         self.monitor.execute("cont")
 
-    def pause(self) -> None:
+    def pause(self, *, seconds: float = _MONITOR_SECONDS) -> None:
         """Hold the CPUs."""
-        self.monitor.execute("stop")
+        self.monitor.execute("stop", seconds=seconds)
 
     def ssh_port(self) -> int:
         """The loopback port that QEMU forwards to the guest's SSH port. Raises `MonitorError` where there is none."""

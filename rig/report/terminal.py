@@ -216,6 +216,11 @@ def _rest(record: RunRecord, console: Console) -> None:
         for rubbish in record.rubbish:
             say(console, f"{rubbish.probe}: {plural(rubbish.lines, 'line')}", indent=2)
             say(console, tail(rubbish.excerpt, 3, 200), "dim", indent=4)
+    held = [guest for guest in record.guests if guest.held]
+    if held:
+        _heading(console, "Held as they went down (rig ps lists them, rig down ends them)", "bold yellow")
+        for guest in held:
+            say(console, f"{guest.held}, guest {guest.id}: rig gdb {guest.held}", indent=2)
     if record.running and record.state != "complete":
         _heading(console, "Under way when the run ended")
         say(console, ", ".join(record.running), indent=2)

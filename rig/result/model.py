@@ -88,6 +88,8 @@ class GuestRecord(Record):
     qemu_log: Text | None = None
     ended: Text = ""
     """How it ended, in words; empty while it runs."""
+    held: Text | None = None
+    """The name under which it was kept for somebody to look inside, behind the run."""
 
     @field_validator("accel")
     @classmethod

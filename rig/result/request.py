@@ -8,7 +8,7 @@ from pydantic import Field, FiniteFloat
 
 from rig.result.base import Record
 from rig.result.text import Text
-from rig.spec import Accel, Clock, Isolation, TransportChoice
+from rig.spec import Accel, Clock, Isolation, OnPanic, TransportChoice
 
 
 class RequestRecord(Record):
@@ -28,6 +28,7 @@ class RequestRecord(Record):
     cold: bool = False
     retries: Annotated[int, Field(ge=0)] = 0
     find_order: bool | None = None
+    on_panic: OnPanic = OnPanic.END
     quarantine: Text | None = None
     """Whole path of the file."""
     select: tuple[Text, ...] = ()

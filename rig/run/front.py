@@ -36,7 +36,7 @@ from rig.run.quarantine import check_quarantine
 from rig.run.recorder import Recorder
 from rig.run.request import TestRequest, to_record
 from rig.run.settings import RunSettings
-from rig.spec import ImageSpec, Isolation, TransportChoice, load_quarantine
+from rig.spec import ImageSpec, Isolation, OnPanic, TransportChoice, load_quarantine
 
 EXIT_RED = 1
 
@@ -235,6 +235,8 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
 
 def _about_failures(settings: RunSettings) -> list[str]:
     args = []
+    if settings.on_panic is not OnPanic.END:
+        args += ["--rig-on-panic", str(settings.on_panic)]
     if settings.find_order is not None:
         args += ["--rig-find-order", "yes" if settings.find_order else "no"]
     if settings.quarantine is not None:

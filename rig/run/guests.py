@@ -8,6 +8,7 @@ from pathlib import Path
 from rig.errors import Evidence, GuestError, LaunchError, RigError
 from rig.events import Events
 from rig.guest import Guest
+from rig.guest.holding import hold, how_to_look, may_be_held
 from rig.image.status import StoredImage
 from rig.probe.protocol import Hello
 from rig.result import GuestFacts, GuestRecord
@@ -21,6 +22,8 @@ BOOT_TRIES = 2
 
 _OVER = "the run is over"
 
+MOST_HELD = 2
+"""Guests of a worker that are held: each keeps its memory, and the first ones tell most."""
 OnGuest = Callable[[GuestRecord], None]
 
 
@@ -50,6 +53,7 @@ class GuestKeeper:
         self._id = self._maker.last_id
         self._release = ""
         self._failures = 0
+        self._holds = 0
         self.ever_ready = False
         """Whether any guest of this worker became ready."""
         self.gave_up: RigError | None = None
@@ -181,8 +185,26 @@ class GuestKeeper:
         how = why if process.alive else f"QEMU ended: {process.how_it_ended}"
         if held.guest.lost is not None:
             how = held.guest.lost.message
+        if may_be_held(held.guest) and self._holds < MOST_HELD:
+            self._hold(held, how)
+            return
         held.close()
         self._ended(how, routine=how == _OVER)
+
+    def _hold(self, held: HeldGuest, how: str) -> None:
+        """Keep a guest that went down as it is; where that cannot be, it is ended."""
+        try:
+            name = hold(held.guest)
+        except (RigError, OSError) as fault:
+            held.close()
+            self._ended(f"{how}; it could not be held: {fault}")
+            return
+        held.claim.close()
+        self._holds += 1
+        if self.record is not None:
+            self.record = self.record.model_copy(update={"held": name})
+        self.events.emit("guest.held", guest=held.id, name=name, ways=how_to_look(name))
+        self._ended(f"{how}; held as {name}")
 
     def close(self) -> None:
         """The run is over: end the guest, and the one that was made ready ahead. Safe to call twice."""

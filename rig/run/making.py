@@ -17,6 +17,7 @@ from rig.probe.agent import build_agent
 from rig.result import GuestRecord, StageTime
 from rig.run.capacity import Capacity, need_mib
 from rig.run.settings import RunSettings
+from rig.spec import OnPanic
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class GuestMaker:
             memory=settings.memory,
             cpus=settings.cpus,
             cold=settings.cold,
+            # Only such a guest may outlive the run.
+            detached=settings.on_panic is OnPanic.HOLD,
             transport=settings.transport,
             agent=build_agent,
         )

@@ -24,7 +24,7 @@ from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
 from rig.run.quarantine import check_days
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import Worker, make_worker, worker_of
-from rig.spec import Accel, Clock, Isolation, TransportChoice
+from rig.spec import Accel, Clock, Isolation, OnPanic, TransportChoice
 
 RIG_DATA = "rig"
 """Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
@@ -47,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rig-retries", type=int, default=0, metavar="N", help="run a case that failed again, N times")
     group.addoption("--rig-find-order", choices=["yes", "no"], help="look into failures for what ran before them")
     group.addoption("--rig-quarantine", type=Path, metavar="FILE", help="cases that fail for a known reason")
+    group.addoption(
+        "--rig-on-panic",
+        default="end",
+        choices=[str(one) for one in OnPanic],
+        help="a guest that went down",
+    )
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
     group.addoption(
         "--rig-transport", default="auto", choices=[str(one) for one in TransportChoice], help="way into the guest"
@@ -68,6 +74,7 @@ def settings_of(config: pytest.Config) -> RunSettings:
         memory=option.rig_memory,
         isolation=Isolation(option.rig_isolation),
         cold=option.rig_cold,
+        on_panic=OnPanic(option.rig_on_panic),
         retries=option.rig_retries,
         find_order=None if option.rig_find_order is None else option.rig_find_order == "yes",
         quarantine=option.rig_quarantine,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.machine import Network
-from rig.spec import Accel, Clock, Isolation, TransportChoice
+from rig.spec import Accel, Clock, Isolation, OnPanic, TransportChoice
 
 DEFAULT_IMAGE = "reference"
 
@@ -33,6 +33,8 @@ class RunSettings:
     """Whether to look into a case that is not as expected for what ran before it; None: where that is cheap."""
     quarantine: Path | None = None
     """A file of cases whose failures are known."""
+    on_panic: OnPanic = OnPanic.END
+    """What becomes of a guest that panicked or hangs."""
     part: int = 1
     """Of a run that was cut off and taken up again: the names of its guests and files tell its parts apart."""
     run_dir: Path | None = None

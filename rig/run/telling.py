@@ -9,6 +9,7 @@ from rig.spec import Isolation
 _SAID = {
     "accel.chosen": "guest {guest}: accelerator {accel}: {reason}",
     "accel.failed": "guest {guest}: accelerator {accel} does not boot it here: {reason}",
+    "guest.held": "guest {guest} is held as {name}: {ways}",
     "guest.waiting": "guest {guest} waits: {reason}",
     "order.asked": "{case} is not as expected: looking whether that is by what ran before it",
     "template.unused": "guest {guest}: no warm template is used: {reason}",

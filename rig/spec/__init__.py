@@ -20,7 +20,7 @@ from rig.spec.image import (
 from rig.spec.loader import load_spec, parse_spec
 from rig.spec.machine import Accel, Clock, Firmware, MachineSpec
 from rig.spec.quarantine import PlacedEntry, QuarantineEntry, QuarantineSpec, load_quarantine
-from rig.spec.suite import Isolation, SuiteSpec
+from rig.spec.suite import Isolation, OnPanic, SuiteSpec
 
 __all__ = [
     "Accel",
@@ -36,6 +36,7 @@ __all__ = [
     "Isolation",
     "LoginSpec",
     "MachineSpec",
+    "OnPanic",
     "PlacedEntry",
     "QuarantineEntry",
     "QuarantineSpec",

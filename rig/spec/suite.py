@@ -22,6 +22,13 @@ class Isolation(StrEnum):
     CASE = "case"
 
 
+class OnPanic(StrEnum):
+    """What becomes of a guest that panicked or hangs: ended, its evidence kept; or held as it is, to look inside."""
+
+    END = "end"
+    HOLD = "hold"
+
+
 class SuiteSpec(Spec):
     """A named selection of cases with the settings they run under. Options of the command line win over it."""
 

@@ -122,6 +122,7 @@ class FakeGuest:
     def __init__(self, world: World, stored: Any, options: Any) -> None:
         self.world = world
         self.stored = stored
+        self.options = options
         self.os = GuestOS.LINUX
         self.factor = 1.0
         self.accel, self.accel_reason = Accel.TCG, "asked for"

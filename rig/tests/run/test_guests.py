@@ -12,10 +12,10 @@ from rig.errors import BootError, HostError, LaunchError, PanicError
 from rig.events import Event, Events
 from rig.probe.protocol import Hello, StreamReader
 from rig.result import GuestRecord
-from rig.run.guests import BOOT_TRIES, GuestKeeper
+from rig.run.guests import BOOT_TRIES, MOST_HELD, GuestKeeper
 from rig.run.settings import RunSettings
 from rig.spec import Isolation
-from rig.tests.run.fakes import EVIDENCE, STORED, World, hello, installed
+from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, World, hello, installed
 
 # Guests of this user that really run have claims on the host.
 pytestmark = pytest.mark.usefixtures("home")
@@ -239,4 +239,48 @@ def test_no_room_on_the_host_is_told_and_final(
     with pytest.raises(HostError, match=r"no room for a guest: .* 100 MiB are available"):
         keeper.begin("pipe")
     assert keeper.gave_up is not None and world.booted == 0
+    keeper.close()
+
+
+def test_the_first_guests_that_go_down_are_held(
+    world: World, told: list[GuestRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[FakeGuest] = []
+
+    def keep(guest: Any) -> str:
+        kept.append(guest)
+        return f"held-{len(kept)}"
+
+    monkeypatch.setattr("rig.run.guests.hold", keep)
+    monkeypatch.setattr("rig.run.guests.may_be_held", lambda guest: guest.lost is not None)
+    keeper = isolated(world, told, tmp_path, Isolation.SUITE)
+    for _ in range(MOST_HELD + 1):
+        guest: Any = keeper.get("pipe")
+        guest.dead = DEATH
+        guest.death()
+        keeper.lose("panicked")
+    assert kept == world.guests[:MOST_HELD]
+    assert [guest.closed for guest in world.guests] == [False] * MOST_HELD + [True]
+    last = {record.id: record for record in told}
+    assert [record.held for record in last.values()] == [*(f"held-{n + 1}" for n in range(MOST_HELD)), None]
+    keeper.get("pipe")
+    keeper.close()
+    assert world.guests[-1].closed, "a guest that is well is never held"
+
+
+def test_a_guest_that_cannot_be_held_is_ended(
+    world: World, told: list[GuestRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Any) -> str:
+        raise HostError("no space")
+
+    monkeypatch.setattr("rig.run.guests.hold", refuse)
+    monkeypatch.setattr("rig.run.guests.may_be_held", lambda guest: guest.lost is not None)
+    keeper = isolated(world, told, tmp_path, Isolation.SUITE)
+    guest: Any = keeper.get("pipe")
+    guest.dead = DEATH
+    guest.death()
+    keeper.lose("panicked")
+    assert guest.closed
+    assert told[-1].ended.endswith("; it could not be held: no space") and told[-1].held is None
     keeper.close()

@@ -1,0 +1,44 @@
+"""`rig gdb`, `rig dump`: what is refused before a guest is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rig.cli.debug import gdb_command
+from rig.cli.main import app
+from rig.errors import InputError
+from rig.tests.guest.running import Sleepers
+
+
+@pytest.fixture
+def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RIG_HOME", str(tmp_path / "home"))
+    with Sleepers(tmp_path / "home" / "state" / "guests", tmp_path) as sleepers:
+        yield sleepers("one")
+
+
+def refused(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [str(one) for one in arguments])
+    assert isinstance(done.exception, InputError)
+    return str(done.exception)
+
+
+def test_bad_input_is_told(guest, tmp_path):
+    assert "no guest 'two' runs" in refused("gdb", "two")
+    assert "vmlinux: no such file" in refused("gdb", "--symbols", tmp_path / "vmlinux")
+    assert "nowhere: no such directory" in refused("dump", "-o", tmp_path / "nowhere" / "core")
+    (tmp_path / "core").write_text("mine")
+    assert "core: exists already" in refused("dump", "one", "-o", tmp_path / "core")
+    assert (tmp_path / "core").read_text() == "mine"
+
+
+def test_gdb_leaves_behind_commands_and_stays_without():
+    place = Path("/d/gdb.sock")
+    plain = gdb_command(place, None, [])
+    assert "-batch" not in plain and plain[-1] == "target remote /d/gdb.sock"
+    full = gdb_command(place, Path("vmlinux"), ["info registers", "bt"])
+    assert "-batch" in full and "vmlinux" in full
+    assert full[-4:] == ["-ex", "info registers", "-ex", "bt"]
