@@ -73,8 +73,12 @@ class PanicReport:
         """What its text tells, as plain data; an oops on Linux begins before the panic. None for a text of no sense."""
         above = self.before.splitlines()
         found = parse_panics("\n".join([*above, self.text]).encode(), self.dialect)
-        mine = [panic for panic in found if panic.last_line > len(above)]
-        return mine[0].plain() if mine else None
+        mine = next((panic for panic in found if panic.last_line > len(above)), None)
+        if mine is None:
+            return None
+        for one in (mine, *mine.nested):
+            one.line = one.last_line = 0  # they would count from the context's first line, not from the log's
+        return mine.plain()
 
 
 def read_panic(

@@ -15,7 +15,10 @@ from rig.console.panics.lines import Line
 from rig.console.panics.model import Panic
 from rig.console.panics.reader import Reader
 
-_START = re.compile(r"panic\(cpu (?P<cpu>\d{1,5}) caller (?P<caller>0x[0-9a-fA-F]{1,16})\):(?P<message>.*)")
+_START = re.compile(
+    r"panic\(cpu (?P<cpu>\d{1,5}) caller(?:$| 0?x?$| (?P<caller>0x[0-9a-fA-F]{1,16})(?:\)?$|\):(?P<message>.*)))"
+)
+"""A kernel may stop for good in the middle of it."""
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")
 """What may stand before a kernel's line: nothing, or the prompt behind which it began."""
 _COMMAND = re.compile(r"\S{0,64}[#$%>] +\S|.*\S.*['\"`(]$")
@@ -121,7 +124,7 @@ class DarwinReader(Reader):
         self._parts.title(title)
 
     def _opened(self, found: re.Match[str]) -> Panic:
-        panic = Panic("darwin", cpu=int(found["cpu"]), caller=found["caller"])
+        panic = Panic("darwin", cpu=int(found["cpu"]), caller=found["caller"] or "")
         before, self._announced = self._announced, None
         self._unworded = None
         if before is not None:
@@ -129,7 +132,7 @@ class DarwinReader(Reader):
             panic.debugger_message = before.debugger_message
             panic.trap_number, panic.instruction = before.trap_number, before.instruction
             panic.fault_address = before.fault_address
-        self._fill(panic, found["message"].strip())
+        self._fill(panic, (found["message"] or "").strip())
         return panic
 
     def _announce(self, line: Line) -> None:

@@ -58,6 +58,8 @@ class Parts:
         self._headed = ""
         """The field whose value stands on a later line."""
         self._candidate = ""
+        self._last = ""
+        """The last line that was understood: it may come twice."""
         self._rules: tuple[Callable[[str], bool], ...] = (
             self._process, self._uptime, self._text, self._kernel_version, self._registers, self._task, self._named,
             self._kexts.take, self._backtrace.take,
@@ -69,13 +71,14 @@ class Parts:
 
     def is_next_boot(self, text: str) -> bool:
         """Whether a line that names the kernel is a later boot's first; in a panic it follows the system's version."""
-        if not _KERNEL_VERSION.match(text) or self._headed == "kernel_version":
+        if not _KERNEL_VERSION.match(text) or self._headed == "kernel_version" or text == self._last:
             return False
         return bool(self._panic.kernel_version) or not (self._panic.os_version or self._headed)
 
     def take(self, text: str) -> bool:
         """Whether the line tells something of this panic."""
         if any(rule(text) for rule in self._rules):
+            self._last = text
             self._title.give_up()
             return True
         if self._headed == "os_version":

@@ -14,7 +14,7 @@ from rig.console.panics.linux_parts import Parts, oops_number
 from rig.console.panics.model import Panic
 from rig.console.panics.reader import Reader
 
-_PANIC = re.compile(r"Kernel panic - not syncing: ?(?P<message>.*)")
+_PANIC = re.compile(r"Kernel panic - not syncing(?:$|: ?)(?P<message>.*)")
 _OOPS = re.compile(
     r"^(?:watchdog: )?(?:BUG: (?:unable to handle|kernel NULL pointer|KASAN|KFENCE|KCSAN|soft lockup|spinlock|"
     r"scheduling while atomic|sleeping function|stack guard page|Bad page|workqueue lockup|non-zero|TASK stack guard)|"

@@ -62,7 +62,7 @@ class Panic:
     message: str = ""
     """Without cpu, caller, quotes and source place."""
     line: int = 0
-    """Of the log, the first being 1: where the panic begins."""
+    """Of the log, the first being 1: where the panic begins. 0: not told."""
     last_line: int = 0
     """The last line that was understood as part of it."""
     complete: bool = False

@@ -127,6 +127,19 @@ def test_a_panic_is_over_when_nothing_more_comes() -> None:
     assert len(parse_panics(first + late + first)) == 2
 
 
+def test_lines_that_came_twice_with_another_between() -> None:
+    lines = log_of("darwin24-nested").splitlines(keepends=True)
+    doubled = b"".join(line + NOISE[0] + b"\n" + line for line in lines if b"ested" not in line and b"LBR" not in line)
+    bare = b"".join(line for line in lines if b"ested" not in line and b"LBR" not in line)
+    assert [len(panic.frames) for panic in parse_panics(doubled)] == [len(panic.frames) for panic in parse_panics(bare)]
+    assert one(doubled).modules == one(bare).modules
+
+
+def test_a_message_that_is_never_closed_is_its_first_line() -> None:
+    panic = one(b'panic(cpu 0 caller 0x1): "it began\nen0: link is up\nBoot args: -v\n')
+    assert (panic.message, panic.other, panic.boot_args) == ('"it began', ["en0: link is up"], "-v")
+
+
 def test_a_mail_that_broke_a_line() -> None:
     panic = one(b"panic(cpu 1 caller 0x001AB0FE): Kernel trap at 0x004263e7, type\n14=page fault, registers:\n")
     assert (panic.kind, panic.trap, panic.trap_number, panic.other) == ("trap", "page fault", 14, [])

@@ -275,6 +275,19 @@ def test_a_report_tells_what_its_text_says():
     assert report.facts["signature"].endswith("in mach_msg_overwrite_trap")
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted((FIXTURES.parent / "panics").glob("*.log"))), st.data())
+def test_a_panic_that_is_seen_can_be_told(log, data):
+    text = log.read_bytes()
+    text = text[: data.draw(st.integers(0, len(text)))]
+    dialect = dialect_of(log.name)
+    report = watch(dialect, text)[0].panic()
+    if report is not None:
+        assert report.facts is not None
+        assert report.facts["system"] == dialect.value
+        assert report.facts["line"] == report.facts["last_line"] == 0
+
+
 def test_an_oops_before_the_panic_is_part_of_it():
     text = (FIXTURES.parent / "panics" / "linux61-oops.log").read_bytes()
     older = b"[    9.000000] Oops: 0000 [#7] SMP\n[    9.100000] ---[ end trace 0 ]---\nLinux version 6\n"
