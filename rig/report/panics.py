@@ -47,7 +47,7 @@ def detail_pairs(panic: PanicRecord) -> list[tuple[str, str]]:
         ("stopped", panic.last_stopped_kext),
         ("loaded", f"{plural(len(panic.modules), 'module')} ({_some(panic)})" if panic.modules else ""),
         ("stack", panic.backtrace_end),
-        *panic.extra.items(),
+        *((name, value) for name, value in panic.extra.items() if name != "Code"),
     ]
     return [(label, value) for label, value in pairs if value]
 
