@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from rig.spec import BootSpec, BootStage
 
 _STEP = 1.0
 SSH_STAGE = "ssh"
+_PROMPTS = {"login", "shell"}
+"""Stages that a prompt announces. The kernel may speak right behind it, so that nobody would know it for one."""
+_NUDGE_SECONDS = 3.0
+"""Without a byte, before an empty line asks for the prompt once more."""
+_NUDGES = 4
+"""At most for one stage, and at the latest when so many parts of its time and one more are over."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,7 @@ class Boot:
         target = waiting[0]
         allowed = self.allowance(target.name) or target.deadline
         deadline = Deadline.after(min(allowed * self._factor, self._patience))
+        nudges = 0
         stuck = list(self._spec.stuck)
         patterns = [*(stage.pattern or "" for stage in waiting), *stuck]
         while True:
@@ -117,6 +125,10 @@ class Boot:
                 self._check_silence(target.name)
                 if deadline.expired:
                     raise self.failure(target.name, f"was not reached in {deadline.total:.0f} s") from None
+                if target.name in _PROMPTS and self._may_be_swamped(deadline, nudges):
+                    nudges += 1
+                    with contextlib.suppress(RigError):
+                        self._console.send("\n")
             except ConsoleAlarmError as alarm:
                 raise self.failure(target.name, f"was not reached: {alarm.message}") from alarm
             except GuestDied as fault:
@@ -126,6 +138,13 @@ class Boot:
                     return index
                 reason = self._spec.stuck[stuck[index - len(waiting)]]
                 raise self.failure(target.name, f"will not be reached: {reason}")
+
+    def _may_be_swamped(self, deadline: Deadline, nudges: int) -> bool:
+        """Whether a prompt may be there that was not seen: all is quiet, or a long time has gone by."""
+        if nudges == _NUDGES:
+            return False
+        quiet = self._console.watch.silence > _NUDGE_SECONDS * self._factor * (nudges + 1)
+        return quiet or deadline.elapsed > deadline.total * (nudges + 1) / (_NUDGES + 1)
 
     def _check_alive(self, stage: str) -> None:
         if not self._machine.alive:

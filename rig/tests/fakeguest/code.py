@@ -173,8 +173,8 @@ class _Compiler:
         self._mark(done)
 
     def _do_shell(self, shell: Shell) -> None:
-        newline = b"\r\r\n" if shell.redraws else b"\r\n"
-        self._put("S", _REDRAWS if shell.redraws else 0, _wire(shell.prompt), newline, len(shell.answers))
+        newline = "\r\r\n" if shell.redraws else "\r\n"
+        self._put("S", _REDRAWS if shell.redraws else 0, _wire(shell.prompt), newline.encode(), len(shell.answers))
         for glob, given in shell.answers.items():
             answer = given if isinstance(given, Answer) else Answer(say=given)
             self._value(glob.encode("latin-1"))
@@ -183,7 +183,7 @@ class _Compiler:
                 self._value(answer.status)
             else:
                 self._place(answer.go)
-            self._value(_plain(answer.say).encode("latin-1").replace(b"\n", newline))
+            self._value(_wire(_plain(answer.say), newline))
 
     def _do_end(self, how: str) -> None:
         self._put("E", ord(_ENDS[how]))
@@ -193,9 +193,10 @@ def _plain(text: Text) -> str:
     return text.read() if isinstance(text, FileText) else text
 
 
-def _wire(text: str) -> bytes:
+def _wire(text: str, newline: str = "\r\n") -> bytes:
     """As a terminal gets it. Bytes of a recorded file stay what they are."""
+    text = re.sub(r"(?<!\r)\n", newline, text)
     try:
-        return text.replace("\n", "\r\n").encode("latin-1")
+        return text.encode("latin-1")
     except UnicodeEncodeError:
-        return text.replace("\n", "\r\n").encode()
+        return text.encode()

@@ -1,12 +1,12 @@
 """What a fake guest does, as YAML: a list of steps, each a mapping with one key.
 
-Text is typed as it is; a newline becomes what a terminal gets (CR LF), and `${line}` the line that was read last. It
-may also come from a recorded file: `{file: console/x.log, first: 3, last: 9}`, a path below fixtures/.
+Text is typed as it is; a newline becomes what a terminal gets (CR LF, unless a CR is there already), and `${line}` the
+line that was read last. It may also come from a recorded file: `{file: console/x.log, first: 3, last: 9}`, a path below
+fixtures/.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -49,12 +49,14 @@ class FileText(Spec):
     """At most so many bytes of that: a text that breaks off."""
 
     def read(self) -> str:
-        """Its text, with plain newlines. Raises `SpecError`."""
+        """Its text as it was recorded, CRs included. Raises `SpecError`."""
         try:
             text = (FIXTURES / self.file).read_bytes().decode("latin-1")
         except OSError as fault:
             raise SpecError(f"fixtures/{self.file}: {fault.strerror}") from fault
-        lines = re.sub(r"\r+\n", "\n", text).splitlines(keepends=True)[self.first - 1 : self.last]
+        lines = text.split("\n")
+        lines = [f"{line}\n" for line in lines[:-1]] + lines[-1:]
+        lines = [line for line in lines if line][self.first - 1 : self.last]
         if not lines:
             raise SpecError(f"fixtures/{self.file}: has no line {self.first}")
         return "".join(lines)[: self.bytes]

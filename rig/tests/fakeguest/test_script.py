@@ -50,7 +50,7 @@ def test_a_script_that_is_too_large_is_refused():
 
 def test_a_part_of_a_recorded_text():
     whole = (FIXTURES / "console/darwin17-panic.log").read_bytes()
-    lines = whole.decode().replace("\r\n", "\n").splitlines(keepends=True)
+    lines = whole.decode().splitlines(keepends=True)
     assert FileText(file="console/darwin17-panic.log", first=2, last=3).read() == lines[1] + lines[2]
     assert FileText(file="console/darwin17-panic.log", bytes=10).read() == lines[0][:10]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,7 +30,8 @@ def heard() -> list[Event]:
 
 
 @pytest.fixture
-def make(heard: list[Event]) -> Iterator[Make]:
+def make(heard: list[Event], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    monkeypatch.setattr("rig.guest.boot._STEP", 0.02)
     machines = []
 
     def build(
@@ -157,3 +159,31 @@ def test_stages_without_a_line_lend_their_time_to_the_next(make: Make) -> None:
     ]
     boot, _ = make(boot={"stages": stages})
     assert (boot.allowance("kernel"), boot.allowance("ssh"), boot.allowance("shell")) == (55, 17, None)
+
+
+SHELL = {"stages": [{"name": "shell", "pattern": "# ?$", "deadline": 20_000}], "silence": 80_000}
+
+
+def test_a_prompt_that_was_swamped_is_asked_for_again(make: Make) -> None:
+    def answer(machine: FakeMachine) -> None:
+        def wait() -> None:
+            if machine.theirs.recv(9) == b"\n":
+                machine.say(b"\r\nbash-3.2# ")
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    boot, _ = make(b"bash-3.2# AppleThing: link up\r\n", answer, factor=0.01, boot=SHELL)
+    boot.follow()
+    assert names(boot) == [("shell", True)]
+
+
+def test_only_a_prompt_is_asked_for_and_not_for_ever(make: Make) -> None:
+    stages = [{"name": name, "pattern": name, "deadline": 80_000} for name in ("userland", "shell")]
+    typed = []
+    for waited in (stages, stages[1:]):
+        boot, machine = make(b"words", factor=0.002, patience=1, boot={"stages": waited, "silence": 80_000})
+        with pytest.raises(BootError, match=f"'{waited[0]['name']}' was not reached"):
+            boot.follow()
+        machine.ours.sendall(b"END")
+        typed.append(machine.theirs.recv(99))
+    assert typed == [b"END", b"\n\n\n\nEND"]
