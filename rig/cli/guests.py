@@ -22,7 +22,9 @@ from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError, TransportError, TransportTimeout
 from rig.events import Event, Events
 from rig.guest import GuestOptions
+from rig.guest.commands import CommandTransport
 from rig.guest.registry import Registry, RunningGuest
+from rig.guest.serial import SerialTransport
 from rig.guest.ssh import SshTransport
 from rig.guest.warm import ready_guest
 from rig.image.catalogue import Catalogue
@@ -111,7 +113,7 @@ def up(
             guest.close()
             raise
         guest.leave()
-    ways = [f"rig ssh {chosen}"] if one.ssh_port else []
+    ways = [f"rig ssh {chosen}"] if one.ssh_port else [f"rig ssh {chosen} -- COMMAND"] if one.serial else []
     ways += [f"rig console {chosen}", f"rig down {chosen}"]
     _say(console, f"{chosen} runs: {'   '.join(ways)}")
 
@@ -138,13 +140,17 @@ def ssh(
     command: Annotated[list[str] | None, typer.Argument(help="Command to run there; a shell without one.")] = None,
 ) -> None:
     """Open a shell in a guest, or run a command there: `rig ssh GUEST -- uname -a`. Its exit status is kept."""
-    with _transport(Registry().get(name or None)) as transport:
+    one = Registry().get(name or None)
+    if one.serial is not None and not command:
+        raise InputError(f"guest {one.name} has no SSH, so no terminal but its console", hint=f"rig console {one.name}")
+    with _transport(one) as transport:
         if command:
             words = command[0] if len(command) == 1 else shlex.join(command)
             answer = transport.run(
                 words, Deadline.after(_WITHOUT_END), on_output=_to(sys.stdout), on_error=_to(sys.stderr), keep=False
             )
             raise typer.Exit(answer.status)
+        assert isinstance(transport, SshTransport)
         typer.echo("Ctrl-] leaves.", err=True)
         with transport.shell(Deadline.after(_REACH_SECONDS)) as channel:
             relay(channel)
@@ -154,7 +160,7 @@ ssh.command_class = GuestFirst  # type: ignore[attr-defined]  # rig.cli.lazy rea
 
 
 @contextlib.contextmanager
-def _transport(one: RunningGuest) -> Iterator[SshTransport]:
+def _transport(one: RunningGuest) -> Iterator[SshTransport | SerialTransport]:
     """A connection that is there: a guest that does not answer is told after a bounded time."""
     transport = one.transport()
     try:
@@ -162,7 +168,10 @@ def _transport(one: RunningGuest) -> Iterator[SshTransport]:
     except TransportTimeout as fault:
         transport.close()
         raise TransportTimeout(
-            f"guest {one.name} does not answer: {fault.message}", hint=f"Look at its console: rig console {one.name}"
+            f"guest {one.name} does not answer: {fault.message}",
+            hint=f"Is somebody else at its console?  rig console {one.name}"
+            if one.serial
+            else f"Look at its console: rig console {one.name}",
         ) from fault
     except BaseException:
         transport.close()
@@ -197,6 +206,8 @@ def console(name: Name = None) -> None:
         typer.echo(last_lines(log.read_bytes()[-8192:], 20), err=True)
     typer.echo(f"(console of {one.name}; the whole log: {log}; Ctrl-] leaves)", err=True)
     with stream:
+        if one.serial is not None:
+            stream.sendall(b"\x03")  # the rig's agent leaves the console to the shell
         relay(stream)
 
 
@@ -231,7 +242,7 @@ def cp(
             transport.pull(source_path, Path(destination_path), deadline, lost=lost)
 
 
-def _is_directory(transport: SshTransport, path: str, deadline: Deadline) -> bool:
+def _is_directory(transport: CommandTransport, path: str, deadline: Deadline) -> bool:
     return path.endswith("/") or transport.run(f"test -d {shlex.quote(path)}", deadline).ok
 
 

@@ -6,10 +6,9 @@ import paramiko
 
 from rig.errors import TransportError
 from rig.guest.boot import SSH_STAGE, Boot
-from rig.guest.disks import Disks
 from rig.guest.guest import Guest
 from rig.guest.keys import public_line, user_key
-from rig.guest.serial import SerialTransport
+from rig.guest.serialway import SerialWay
 from rig.guest.ssh import SshTransport
 from rig.guest.ways import chosen_way
 from rig.spec import TransportKind
@@ -53,26 +52,12 @@ def _reach_ssh(guest: Guest, boot: Boot, host_key: paramiko.PKey | None) -> None
 
 
 def _reach_serial(guest: Guest, boot: Boot, restored: bool) -> None:
-    transport = serial_transport(guest)
+    way = SerialWay.of(guest.stored.spec)
+    transport = way.transport(guest.console, guest.machine.launch.directory, guest.factor)
     guest.transport = transport
     # In a guest that was just booted nobody answers; in a restored one the agent runs.
     transport.connect(guest.deadline(_SERIAL_SECONDS), lost=lambda: not guest.alive, fresh=not restored)
     boot.mark(SERIAL_STAGE)
-
-
-def serial_transport(guest: Guest) -> SerialTransport:
-    """The serial transport of a guest that has the disks for it. Raises `HostError` for one that has not."""
-    spec = guest.stored.spec
-    return SerialTransport(
-        guest.console,
-        Disks.open(guest.machine.launch.directory),
-        guest.shell,
-        spec.serial_disks,
-        directory=f"{spec.workdir.rstrip('/')}/.rig",
-        input_rate=spec.console.input_rate,
-        tar=spec.has.get("tar"),
-        factor=guest.factor,
-    )
 
 
 def _install_key(guest: Guest, line: str) -> None:

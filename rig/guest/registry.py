@@ -23,12 +23,14 @@ from pydantic import ValidationError
 
 from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError
+from rig.guest.serialway import SerialWay
 from rig.machine.qmp import Monitor
 from rig.paths import ensure, state_dir
 from rig.spec.base import Spec
 
 if TYPE_CHECKING:  # SSH is slow to import, and most questions to the registry need none
     from rig.guest.guest import Guest
+    from rig.guest.serial import SerialTransport
     from rig.guest.ssh import SshTransport
 
 _STOP_SECONDS = 5.0
@@ -54,6 +56,8 @@ class RunningGuest(Spec):
     sftp: bool | None = None
     tar: bool | None = None
     factor: float = 1.0
+    serial: SerialWay | None = None
+    """For a guest that is reached by its console."""
 
     @property
     def alive(self) -> bool:
@@ -75,8 +79,13 @@ class RunningGuest(Spec):
         """The serial console: one client at a time."""
         return self.directory / "console.sock"
 
-    def transport(self) -> SshTransport:
-        """SSH into it, with the host key that was pinned. Raises `InputError` for a guest without SSH."""
+    def transport(self) -> SshTransport | SerialTransport:
+        """The way into it: by SSH with the host key that was pinned, or by its console, which nobody else may hold.
+
+        Raises `InputError` for a guest without either, `TransportError` for a console that cannot be reached.
+        """
+        if self.serial is not None:
+            return self.serial.join(self.console_socket, self.directory, self.factor)
         if self.ssh_port is None or self.key is None:
             raise InputError(f"guest {self.name} has no SSH", hint=f"Use its console: rig console {self.name}")
         import paramiko
@@ -205,6 +214,7 @@ class Registry:
 
     def add(self, name: str, guest: Guest) -> RunningGuest:
         """Write a detached guest down, under a name that is reserved."""
+        from rig.guest.serial import SerialTransport
         from rig.guest.ssh import SshTransport
 
         machine, spec = guest.machine, guest.stored.spec
@@ -225,6 +235,7 @@ class Registry:
             sftp=spec.has.get("sftp"),
             tar=spec.has.get("tar"),
             factor=guest.factor,
+            serial=SerialWay.of(spec) if isinstance(guest.transport, SerialTransport) else None,
         )
         fresh = self._file(name).with_suffix(f".{time.time_ns()}.new")
         fresh.write_text(one.model_dump_json(indent=1), encoding="utf-8")

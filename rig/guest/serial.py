@@ -30,14 +30,17 @@ _INLINE = 1200
 """Bytes of a command that is typed; a longer one lies on the payload disk."""
 _INLINE_SLOW = 160
 """The same for a console that takes in little."""
-_ANSWER_SECONDS = 1.0
+_ANSWER_SECONDS = 1.5
 _START_SECONDS = 5.0
 _DROP_SECONDS = 2.0
 _TRIES = 3
 
 
 class SerialTransport(CommandTransport):
-    """One guest's console. `shell` makes the shell on it; `names` are the device names that the two disks may have."""
+    """One guest's console. `shell` makes the shell on it; `names` are the device names that the two disks may have.
+
+    With `owned` the console is closed with the transport.
+    """
 
     name = "serial"
 
@@ -52,6 +55,7 @@ class SerialTransport(CommandTransport):
         input_rate: int | None = None,
         tar: bool | None = None,
         factor: float = 1.0,
+        owned: bool = False,
     ) -> None:
         super().__init__(tar)
         self._line = Line(console)
@@ -65,6 +69,12 @@ class SerialTransport(CommandTransport):
         self._busy = threading.RLock()
         self._there = False
         self._closed = False
+        self._owned = owned
+
+    @property
+    def noise(self) -> int:
+        """Bytes so far that others wrote into the console, line ends aside."""
+        return self._line.reader.noise
 
     def connect(self, deadline: Deadline, *, lost: Lost | None = None, fresh: bool = False) -> None:
         """Find the agent at work, or start it; `fresh` for a guest in which none can be yet.
@@ -77,7 +87,7 @@ class SerialTransport(CommandTransport):
     def _find(self, deadline: Deadline, lost: Lost | None, fresh: bool = False) -> None:
         if self._closed:
             raise TransportError("this way into the guest was closed")
-        if not fresh and self._answers(deadline.within(_ANSWER_SECONDS * self._factor), lost):
+        if not fresh and self._answers(deadline.within(_ANSWER_SECONDS), lost):
             return
         shell = self._shell()
         shell.log_in(deadline)
@@ -251,6 +261,8 @@ class SerialTransport(CommandTransport):
     def close(self) -> None:
         """Let go; the agent stays for whoever comes next. Safe to call twice."""
         self._closed = True
+        if self._owned:
+            self._line.console.close()
 
 
 def _result(job: SerialJob, stdout: bytes, stderr: bytes, seconds: float) -> RunResult:

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from rig.deadline import Deadline
 from rig.errors import InputError
+from rig.guest.commands import CommandTransport
 from rig.guest.registry import Registry, RunningGuest
-from rig.guest.ssh import SshTransport
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.probe.bundle import Bundle, make_bundle
@@ -41,7 +41,7 @@ class _Way(Protocol):
 class _Running:
     """A guest of `rig ps`."""
 
-    def __init__(self, one: RunningGuest, transport: SshTransport) -> None:
+    def __init__(self, one: RunningGuest, transport: CommandTransport) -> None:
         self.one = one
         self.transport = transport
 

@@ -13,6 +13,7 @@ import pytest
 from rig.errors import GuestDied, InputError
 from rig.guest import registry
 from rig.guest.registry import Registry
+from rig.guest.ssh import SshTransport
 from rig.tests.guest.running import Sleepers, end
 
 
@@ -167,6 +168,7 @@ def test_ssh_with_the_pinned_key(start: Sleepers, key: Path) -> None:
     line = key.with_suffix(".pub").read_text().rsplit(" ", 1)[0]
     spoken = start("spoken", ssh_port=2222, key=key, host_key=line)
     transport = spoken.transport()
+    assert isinstance(transport, SshTransport)
     assert transport.host_key is not None
     assert f"{transport.host_key.get_name()} {transport.host_key.get_base64()}" == line
     assert (transport.port, transport.key) == (2222, key)

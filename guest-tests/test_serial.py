@@ -1,0 +1,81 @@
+"""A guest that has no network is tested as well as one that has: the same cases, the same outcomes, also under noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rig.guest import Guest
+from rig.guest.serial import SerialTransport
+from rig.probe.manifest import load_manifests
+from rig.run.settings import RunSettings
+from rig.run.worker import Worker
+from rig.spec import TransportChoice
+
+pytestmark = pytest.mark.qemu
+Outcomes = dict[str, str]
+NOISE = """\
+echo on >/proc/sys/kernel/printk_devkmsg; dmesg -n 8
+(while :; do echo "noise {$((n = n + 1))} of a driver that has much to say" >/dev/kmsg; sleep 0.03; done) \
+    </dev/null >/dev/null 2>&1 &
+"""
+
+
+@pytest.fixture(scope="module")
+def whole_suite(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcomes]:
+    """Run every case there is, by one transport; `prepare` gets the guest first, `check` last."""
+
+    def run(
+        transport: TransportChoice,
+        prepare: Callable[[Guest], None] = lambda _: None,
+        check: Callable[[Guest], None] = lambda _: None,
+    ) -> Outcomes:
+        logs = tmp_path_factory.mktemp(str(transport))
+        worker = Worker(RunSettings(transport=transport, batches=2), lambda: logs)
+        found: Outcomes = {}
+        try:
+            prepare(worker.guest())
+            for manifest in load_manifests():
+                names = list(manifest.cases)
+                for number, name in enumerate(names):
+                    result = worker.run_case(manifest, name, names[number:]).result
+                    found[result.id] = f"{result.outcome} {result.reason}".strip()
+            check(worker.guest())
+        finally:
+            worker.close()
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def by_ssh(whole_suite: Callable[..., Outcomes]) -> Outcomes:
+    found = whole_suite(TransportChoice.SSH)
+    assert sum(outcome == "pass" for outcome in found.values()) > 400
+    return found
+
+
+def without_a_card(guest: Guest) -> None:
+    assert isinstance(guest.transport, SerialTransport)
+    assert guest.run("ls /sys/class/net").text == "lo"
+
+
+def test_the_suite_without_a_network(whole_suite: Callable[..., Outcomes], by_ssh: Outcomes) -> None:
+    assert whole_suite(TransportChoice.SERIAL, without_a_card) == by_ssh
+
+
+def test_the_suite_while_the_kernel_talks(whole_suite: Callable[..., Outcomes], by_ssh: Outcomes) -> None:
+    heard: list[int] = []
+
+    def talk(guest: Guest) -> None:
+        without_a_card(guest)
+        guest.run(NOISE)
+
+    def listen(guest: Guest) -> None:
+        assert isinstance(guest.transport, SerialTransport)
+        assert guest.run("kill -0 -1; dmesg | grep -c 'noise {'").ok
+        heard.append(guest.transport.noise)
+
+    assert whole_suite(TransportChoice.SERIAL, talk, listen) == by_ssh
+    assert heard[0] > 10_000
