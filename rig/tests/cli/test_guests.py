@@ -18,10 +18,13 @@ from rig.errors import BootError, Evidence, HostError
 from rig.guest import registry
 from rig.guest.keys import load_key, user_key
 from rig.guest.registry import Registry, RunningGuest
+from rig.guest.serialway import SerialWay
+from rig.image.catalogue import Catalogue
 from rig.machine import Network
-from rig.spec import Accel, Clock
+from rig.spec import Accel, Clock, LoginSpec
 from rig.tests.guest.running import Sleepers
 from rig.tests.guest.sshd import Sshd
+from rig.tests.guest.terminal import Terminal
 
 
 @dataclass
@@ -83,6 +86,30 @@ def sshd(home: Path, tmp_path: Path) -> Iterator[Sshd]:
 def reachable(start: Sleepers, sshd: Sshd) -> RunningGuest:
     pin = f"{sshd.host_key.get_name()} {sshd.host_key.get_base64()}"
     return start("one", ssh_port=sshd.port, key=user_key(), host_key=pin)
+
+
+@pytest.fixture
+def spoken_to(agent: Path, start: Sleepers) -> Iterator[RunningGuest]:
+    """One that is reached by its console."""
+    way = SerialWay.of(Catalogue.load().get("reference"))
+    place = start.place / "rig-one"
+    disks = (str(place / "scratch.raw"), str(place / "payload.raw"))
+    way = way.model_copy(update={"disks": disks, "workdir": str(start.place), "login": LoginSpec(kind="shell")})
+    one = start("one", serial=way)
+    with Terminal(place, agent, listen=one.console_socket):
+        yield one
+
+
+def test_a_guest_without_a_network(rig: Rig, spoken_to: RunningGuest, tmp_path: Path) -> None:
+    answer = rig("ssh", "one", "--", "echo out; echo err >&2; exit 7")
+    assert (answer.code, answer.out, answer.err) == (7, "out\n", "err\n")
+    (tmp_path / "file").write_text("content")
+    assert rig("cp", str(tmp_path / "file"), f"one:{tmp_path}/there/").code == 0
+    assert rig("ssh", "--", "cat", f"{tmp_path}/there/file").out == "content"
+    assert rig("cp", f"one:{tmp_path}/there", str(tmp_path / "back")).code == 0
+    assert (tmp_path / "back" / "file").read_text() == "content"
+    shell = rig("ssh", "one")
+    assert shell.code == 2 and "no terminal but its console" in shell.err and "rig console one" in shell.err
 
 
 def test_ps(rig: Rig, start: Sleepers) -> None:

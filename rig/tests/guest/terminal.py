@@ -22,7 +22,16 @@ NOISE = b"[   12.345678] usb 1-1: new device {found}\r\n"
 class Terminal:
     """A context manager. `noise`: the chance that a piece gets a line woven in; `loss`: that one loses a byte."""
 
-    def __init__(self, directory: Path, agent: Path, *, noise: float = 0.0, loss: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        agent: Path,
+        *,
+        noise: float = 0.0,
+        loss: float = 0.0,
+        seed: int = 1,
+        listen: Path | None = None,
+    ) -> None:
         self.noise = noise
         self.loss = loss
         self.woven = 0
@@ -41,15 +50,28 @@ class Terminal:
         )
         os.close(slave)
         ours, self._theirs = socket.socketpair()
-        self._threads = [threading.Thread(target=step, daemon=True) for step in (self._outward, self._inward)]
-        for thread in self._threads:
-            thread.start()
+        steps = [self._outward, self._inward]
+        self._listener = socket.socket(socket.AF_UNIX)
+        if listen is not None:
+            self._listener.bind(str(listen))
+            self._listener.listen()
+            steps = [self._outward, self._clients]
+        for step in steps:
+            threading.Thread(target=step, daemon=True).start()
         self.console = Console(ours, Watch(Dialect.LINUX))
+
+    def _clients(self) -> None:
+        """One after the other, as QEMU takes them; what comes while nobody is there is lost."""
+        with contextlib.suppress(OSError):
+            while True:
+                self._theirs = self._listener.accept()[0]
+                self._inward()
 
     def _outward(self) -> None:
         with contextlib.suppress(OSError):
             while data := os.read(self._master, 4096):
-                self._theirs.sendall(self._spoil(data, self.noise))
+                with contextlib.suppress(BrokenPipeError):
+                    self._theirs.sendall(self._spoil(data, self.noise))
 
     def _inward(self) -> None:
         with contextlib.suppress(OSError):
@@ -90,7 +112,9 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self.shell.kill()
         self.shell.wait()
-        self._theirs.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._theirs.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         self.console.close()
         os.close(self._master)
         self._theirs.close()

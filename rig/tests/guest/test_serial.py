@@ -12,17 +12,10 @@ from rig.deadline import Deadline
 from rig.errors import TransportError, TransportTimeout
 from rig.guest import serialjob
 from rig.guest.serial import SerialTransport
-from rig.probe.agent import build_agent
-from rig.spec import GuestOS
 from rig.tests.guest.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent is compiled for guests: Linux runs one")
 DATA = bytes(range(256)) * 3000
-
-
-@pytest.fixture(scope="session")
-def agent() -> Path:
-    return build_agent(GuestOS.LINUX)
 
 
 @pytest.fixture
