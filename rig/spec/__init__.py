@@ -3,6 +3,7 @@
 Every error names the file, the line, the key, what was found and what is allowed.
 """
 
+from rig.spec.flags import BootFlags, LoaderFile, LoaderPrompt, PanicMode
 from rig.spec.image import (
     BootSpec,
     BootStage,
@@ -21,9 +22,11 @@ from rig.spec.loader import load_spec, parse_spec
 from rig.spec.machine import Accel, Clock, Firmware, MachineSpec
 from rig.spec.quarantine import PlacedEntry, QuarantineEntry, QuarantineSpec, load_quarantine
 from rig.spec.suite import Isolation, OnPanic, SuiteSpec
+from rig.spec.setup import NetworkSpec, SetupLine
 
 __all__ = [
     "Accel",
+    "BootFlags",
     "BootSpec",
     "BootStage",
     "Clock",
@@ -34,12 +37,17 @@ __all__ = [
     "ImageFormat",
     "ImageSpec",
     "Isolation",
+    "LoaderFile",
+    "LoaderPrompt",
     "LoginSpec",
     "MachineSpec",
     "OnPanic",
+    "NetworkSpec",
+    "PanicMode",
     "PlacedEntry",
     "QuarantineEntry",
     "QuarantineSpec",
+    "SetupLine",
     "SourceKind",
     "SourceSpec",
     "SuiteSpec",

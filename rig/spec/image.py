@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from rig.spec.base import Spec
+from rig.spec.flags import BootFlags, Loader
 from rig.spec.machine import MachineSpec
+from rig.spec.patterns import Pattern, Seconds, Typed
+from rig.spec.setup import NetworkSpec, SetupLine
 
-
-def _compiles(pattern: str) -> str:
-    try:
-        compiled = re.compile(pattern.encode(), re.MULTILINE)
-    except (re.error, ArithmeticError, RecursionError) as fault:
-        raise ValueError(f"not a regular expression: {fault}") from fault
-    if compiled.search(b""):
-        raise ValueError("this regular expression matches nothing at all, so it would be found at once")
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(_compiles)]
-"""Regular expression, matched with re.MULTILINE against the bytes of the console."""
 GuestPath = Annotated[str, Field(pattern=r"^/?[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*$")]
 """A path of the guest that a shell takes as it is, without quotes."""
 GuestDirectory = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._@+-]+)+/?$")]
 """The same, from the root down."""
-Typed = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""What is typed on a console as one line."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 
 
@@ -127,6 +113,16 @@ class BootSpec(Spec):
     """Patterns that mean this boot will not get further, with the reason in words."""
     silence: Seconds = 60
     """Longest time without a byte on the console during boot, scaled."""
+    loader: Loader | None = None
+    """How the kernel's flags are set; absent: the rig knows no way."""
+    flags: BootFlags = BootFlags()
+    """The flags that this image is booted with, beside its own."""
+
+    @model_validator(mode="after")
+    def _flags_need_a_way(self) -> Self:
+        if self.flags and self.loader is None:
+            raise ValueError("flags are given, but no loader that could be told them")
+        return self
 
     @field_validator("stages")
     @classmethod
@@ -211,6 +207,9 @@ class ImageSpec(Spec):
     """In order of preference."""
     ssh: SshSpec = SshSpec()
     serial: SerialSpec = SerialSpec()
+    network: NetworkSpec = NetworkSpec()
+    setup: tuple[SetupLine, ...] = ()
+    """Typed on the console as root once it is there, in order, after the network is set; before SSH is tried."""
     dialect: Dialect
     """Absent: that of the operating system."""
     workdir: GuestDirectory = "/tmp"  # noqa: S108  (a directory of the guest, not of this host)
@@ -237,4 +236,13 @@ class ImageSpec(Spec):
     def _ssh_needs_a_card(self) -> Self:
         if TransportKind.SSH in self.transports and self.machine.nic == "none":
             raise ValueError("transports names ssh, but machine.nic is none")
+        return self
+
+    @model_validator(mode="after")
+    def _setup_can_be_typed(self) -> Self:
+        wants_network = self.network.by != "image" or any(line.needs_interface for line in self.setup)
+        if wants_network and self.machine.nic == "none":
+            raise ValueError("network or setup names an interface, but machine.nic is none")
+        if (self.setup or self.network.by != "image") and self.login.kind == "none":
+            raise ValueError("network and setup are typed on the console, but login.kind is none")
         return self
