@@ -123,6 +123,21 @@ def extract(path: Path, fmt: ImageFormat | str, at: int, count: int, out: Path) 
         raise _failed(done, f"read {path}", out)
 
 
+def implant(source: Path, start: int, count: int, path: Path, at: int) -> None:
+    """Write `count` bytes of the raw file `source` from `start` on into the qcow2 `path`, at what a guest calls `at`.
+
+    All multiples of 512. Raises ImageError, HostError.
+    """
+    files = [_absolute(one).replace(",", ",,") for one in (source, path)]
+    window = f"driver=raw,offset={start},size={count},file.driver=file,file.filename={files[0]}"
+    target = (
+        f"driver=raw,offset={at},size={count},file.driver=qcow2,file.file.driver=file,file.file.filename={files[1]}"
+    )
+    done = _run(["convert", "-n", "--image-opts", "--target-image-opts", "--", window, target])
+    if done.returncode:
+        raise _failed(done, f"write to {path}", path)
+
+
 def _absolute(path: Path) -> str:
     # QEMU takes a name with a colon before the first slash for a protocol; an absolute path has none.
     return str(path.absolute())

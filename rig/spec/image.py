@@ -118,6 +118,11 @@ class BootSpec(Spec):
     flags: BootFlags = BootFlags()
     """The flags that this image is booted with, beside its own."""
 
+    @field_validator("flags", mode="before")
+    @classmethod
+    def _none_is_none(cls, flags: Any) -> Any:
+        return BootFlags() if flags is None else flags
+
     @model_validator(mode="after")
     def _flags_need_a_way(self) -> Self:
         if self.flags and self.loader is None:

@@ -38,6 +38,14 @@ class _Volume:
         return bytes(out)
 
 
+def _sum(short: str) -> int:
+    """What ties a long name to its short one."""
+    total = 0
+    for byte in short.encode():
+        total = ((total & 1) << 7) + (total >> 1) + byte & 0xFF
+    return total
+
+
 def _item(name: str, first: int, size: int, *, folder: bool = False) -> bytes:
     stem, _, suffix = name.partition(".")
     short = stem.upper()[:8].ljust(8) + suffix.upper()[:3].ljust(3)
@@ -48,7 +56,7 @@ def _item(name: str, first: int, size: int, *, folder: bool = False) -> bytes:
         parts = [units[at : at + 26] for at in range(0, len(units), 26)]
         for index in range(len(parts), 0, -1):
             part, order = parts[index - 1], index | (0x40 if index == len(parts) else 0)
-            out += bytes([order]) + part[:10] + b"\x0f\0\0" + part[10:22] + b"\0\0" + part[22:26]
+            out += bytes([order]) + part[:10] + b"\x0f\0" + bytes([_sum(short)]) + part[10:22] + b"\0\0" + part[22:26]
     kind = 0x10 if folder else 0x20
     high, low = first >> 16, first & 0xFFFF
     return out + short.encode() + bytes([kind]) + bytes(8) + struct.pack("<H4xHI", high, low, 0 if folder else size)
