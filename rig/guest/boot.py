@@ -12,8 +12,10 @@ from rig.console.console import ConsoleAlarmError
 from rig.deadline import Deadline
 from rig.errors import BootError, GuestDied, RigError, TransportTimeout
 from rig.events import Events
+from rig.guest.loader import stuck_on_screen
 from rig.machine import Machine
 from rig.machine.qmp import MonitorTimeout
+from rig.machine.screen import Screen
 from rig.spec import BootSpec, BootStage
 
 _STEP = 1.0
@@ -65,6 +67,8 @@ class Boot:
         self._silence = min(spec.silence * factor, patience)
         self._clock = Deadline.after(1e9)
         self.reached: list[StageTime] = []
+        self.screen: Screen | None = None
+        """For a loader that says on the screen only why it goes no further."""
 
     def begin(self) -> None:
         """Let the machine run; stage times count from here."""
@@ -123,6 +127,7 @@ class Boot:
             except TransportTimeout:
                 self._check_alive(target.name)
                 self._check_silence(target.name)
+                self._check_screen(target.name)
                 if deadline.expired:
                     raise self.failure(target.name, f"was not reached in {deadline.total:.0f} s") from None
                 if target.name in _PROMPTS and self._may_be_swamped(deadline, nudges):
@@ -166,6 +171,14 @@ class Boot:
         if self._machine.process.stopped:
             return ", and QEMU's process is stopped"
         return what_cpus_do(self._machine)
+
+    def _check_screen(self, stage: str) -> None:
+        """What stands there concerns the loader alone: not looked at once the kernel speaks."""
+        if self.screen is None or any(one.name == stage for one in self._spec.stages[1:]):
+            return
+        reason = stuck_on_screen(self.screen.look(), self._spec.stuck)
+        if reason:
+            raise self.failure(stage, f"will not be reached: {reason} (on the screen)")
 
     def failure(self, stage: str, why: str) -> BootError:
         """The error for a boot that does not get to `stage`."""

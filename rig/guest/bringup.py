@@ -23,9 +23,11 @@ from rig.errors import (
 from rig.events import Events
 from rig.guest.accel import FACTORS, Verdicts, candidates
 from rig.guest.boot import SSH_STAGE, Boot, what_cpus_do
+from rig.guest.flags import check_flags, type_flags, write_flags
 from rig.guest.guest import PANIC_GRACE, Guest, disk_failed
 from rig.guest.options import GuestOptions
 from rig.guest.reaching import reach
+from rig.guest.setup import set_up
 from rig.guest.ways import check_way_in, disks_of, machine_of
 from rig.image.overlay import create_overlay
 from rig.image.status import StoredImage
@@ -52,6 +54,7 @@ def boot_guest(stored: StoredImage, options: GuestOptions, events: Events | None
     """
     events = events or Events()
     check_way_in(stored, options)
+    check_flags(stored.spec, options)
     verdicts = Verdicts(qemu_version(options.binary))
     failed: tuple[Accel, RigError] | None = None
     for one in candidates(options.accel, stored.spec.os, verdicts, options.clock):
@@ -95,8 +98,10 @@ def boot_once(
         guest.stages = boot.reached
         with explained(guest, boot):
             boot.begin()
+            type_flags(guest, boot)
             boot.follow(lambda stage: stage.name != SSH_STAGE)
             if not options.console_only:
+                set_up(guest, boot)
                 reach(guest, boot)
         guest.own(stack.pop_all())
     events.emit("guest.ready", image=spec.name, seconds=round(boot.reached[-1].at, 3) if boot.reached else 0.0)
@@ -171,9 +176,12 @@ def launch_of(
     """A start in `directory`, with overlays of its own: of the image, or of the template's disk."""
     spec = machine_of(stored, options)
     base = template.file(DISK) if template else stored.disk
+    disk = create_overlay(base, directory / DISK)
+    if template is None:
+        write_flags(stored.spec, options, disk)
     return Launch(
         spec=spec,
-        disk=create_overlay(base, directory / DISK),
+        disk=disk,
         directory=directory,
         logs=options.logs.absolute(),
         accel=accel,

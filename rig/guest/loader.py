@@ -18,7 +18,7 @@ from rig.machine.keyboard import Chord, chords
 from rig.machine.screen import View
 from rig.spec import LoaderPrompt
 
-_PRESS_EVERY = 0.5
+_PRESS_EVERY = 0.15
 _STILL_SECONDS = 2.5
 _ECHO_SECONDS = 2.0
 _ENTER_SECONDS = 10.0
@@ -62,6 +62,8 @@ class LoaderDialog:
     screen: Looks
     stuck: Mapping[str, str]
     factor: float = 1.0
+    gone: Callable[[], str] = lambda: ""
+    """Why no prompt will come any more: what the console says of a boot that went on without it."""
 
     def give(self, args: str, deadline: Deadline) -> None:
         """Bring the prompt, type `args` in the loader's line, press Enter.
@@ -79,7 +81,7 @@ class LoaderDialog:
         for hold in (_HOLD_MS, _HOLD_MS * _SLOWER):
             self._press(chords("\n"), hold)
             patience = Deadline.after(_ENTER_SECONDS, self.factor)
-            if self._seen(lambda now: now.digest != before.digest, min(patience, deadline, key=_when)):
+            if self._seen(lambda v: v.digest != before.digest or bool(self.gone()), min(patience, deadline, key=_when)):
                 return
         raise self._failed("nothing changed on the screen after Enter", before)
 
@@ -92,6 +94,8 @@ class LoaderDialog:
         def at_prompt(view: View) -> bool:
             nonlocal next_press, still, answered
             self._check_stuck(view)
+            if gone := self.gone():
+                raise self._failed(gone, view)
             new = view.digest not in pictures
             pictures.add(view.digest)
             if view.rows is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.machine import Network
-from rig.spec import Accel, Clock, GuestOS, TransportChoice
+from rig.spec import Accel, BootFlags, Clock, GuestOS, TransportChoice
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class GuestOptions:
     binary: str = "qemu-system-x86_64"
     cold: bool = False
     """Boot, even where a warm template could be restored."""
+    flags: BootFlags = field(default_factory=BootFlags)
+    """Kernel flags, over those of the image's entry."""
+    keep: bool = False
+    """When the guest ends, its disk is kept in the logs' directory."""
     transport: TransportChoice = TransportChoice.AUTO
     agent: Callable[[GuestOS], Path] | None = None
     """Gives the executable that serves the rig on a console (rig.probe.agent.build_agent): the serial transport needs

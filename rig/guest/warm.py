@@ -80,6 +80,8 @@ class _Kind:
             "accelerator": str(self.accel),
             "clock": str(options.clock),
             "network": str(options.network),
+            "flags": options.flags.model_dump_json(),
+            "setup": f"{spec.network.model_dump_json()} {[line.model_dump_json() for line in spec.setup]}",
         }
         way = chosen_way(spec, options)
         if way is TransportKind.SERIAL and options.agent is not None:

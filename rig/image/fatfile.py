@@ -6,11 +6,16 @@ Of that library only its lower half is used: the upper needs PyFilesystem, which
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.errors import ImageError
+from rig.image.inspect.blocks import Damaged, Part, opened
+from rig.image.inspect.fat import Fat
+from rig.image.inspect.files import find
+from rig.spec import ImageFormat
 
 if TYPE_CHECKING:
     from pyfatfs.FATDirectoryEntry import FATDirectoryEntry
@@ -18,7 +23,17 @@ if TYPE_CHECKING:
 
 Range = tuple[int, int]
 """First byte, and the one behind the last."""
-_WRONG = (ValueError, KeyError, IndexError, OverflowError, ArithmeticError, RecursionError, UnicodeError)
+_WRONG = (
+    struct.error,
+    AttributeError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    ArithmeticError,
+    RecursionError,
+    UnicodeError,
+)
 _SECTOR = 512
 _GAP = 1 << 16
 
@@ -60,6 +75,7 @@ class FatFile:
 
         self._fat = PyFat()
         try:
+            self._check()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that it was not unmounted cleanly is no reason not to read it
                 self._guarded(lambda: self._fat.set_fp(self._file))
@@ -72,6 +88,16 @@ class FatFile:
 
     def __exit__(self, *_: object) -> None:
         self._guarded(self._fat.close)
+
+    def _check(self) -> None:
+        """The rig's own reader, which follows no chain in circles, must get to the file first: the library would."""
+        try:
+            with opened(self._volume, ImageFormat.RAW) as volume:
+                found = find(Fat(Part(volume, 0, volume.size)), self.path)
+        except (Damaged, *_WRONG) as fault:
+            raise ImageError(f"the FAT file system with {self.path} is damaged: {fault}") from fault
+        if found is not None and found.folder:
+            raise ImageError(f"{self.path} of the FAT file system is a directory")
 
     def _guarded(self, work: Any) -> Any:
         from pyfatfs import PyFATException
@@ -86,7 +112,7 @@ class FatFile:
     def _find(self) -> FATDirectoryEntry:
         entry = self._fat.root_dir
         for part in self.path.strip("/").split("/"):
-            folders, files, _ = entry.get_entries()
+            folders, files, _ = entry.get_entries() if entry.is_directory() else ([], [], [])
             found = {_name(one).casefold(): one for one in [*files, *folders]}
             if part.casefold() not in found:
                 names = ", ".join(sorted(filter(None, map(_name, [*folders, *files])))) or "nothing"
@@ -94,8 +120,6 @@ class FatFile:
                     f"the FAT file system has no {self.path}: where {part} is looked for, there is {names}"
                 )
             entry = found[part.casefold()]
-        if entry.is_directory():
-            raise ImageError(f"{self.path} of the FAT file system is a directory")
         return entry
 
     def read(self) -> bytes:

@@ -104,6 +104,8 @@ class Bench:
         if disk is not None:
             source |= {"kind": "download", "url": disk.absolute().as_uri()}
         ours = {"name": name, "summary": script.what, "source": source, "machine": _MACHINE, "transports": ["serial"]}
+        # Most scripts have no loader that waits for a line; one that has says so in its `image`.
+        ours["boot"] = {"loader": None, "flags": None}
         return ImageSpec.model_validate(_merged(_merged(base, ours), script.image))
 
     def entry(self, script: Script, name: str = "fake") -> Path:

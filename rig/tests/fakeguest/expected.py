@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from rig.spec.base import Spec
-from rig.spec.image import Pattern
+from rig.spec.patterns import Pattern
 
 
 class Expected(Spec):

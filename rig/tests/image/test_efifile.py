@@ -44,7 +44,7 @@ def contents(volume: bytes | Part) -> dict[str, bytes]:
     while folders:
         path, folder = folders.pop()
         for entry in system.entries(folder):
-            if entry.is_folder:
+            if entry.folder:
                 folders.append((f"{path}/{entry.name}", entry))
             else:
                 found[f"{path}/{entry.name}"] = b"".join(system.stream(entry))
