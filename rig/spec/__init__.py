@@ -21,8 +21,8 @@ from rig.spec.image import (
 from rig.spec.loader import load_spec, parse_spec
 from rig.spec.machine import Accel, Clock, Firmware, MachineSpec
 from rig.spec.quarantine import PlacedEntry, QuarantineEntry, QuarantineSpec, load_quarantine
-from rig.spec.suite import Isolation, OnPanic, SuiteSpec
 from rig.spec.setup import NetworkSpec, SetupLine
+from rig.spec.suite import Isolation, OnPanic, SuiteSpec
 
 __all__ = [
     "Accel",
@@ -41,8 +41,8 @@ __all__ = [
     "LoaderPrompt",
     "LoginSpec",
     "MachineSpec",
-    "OnPanic",
     "NetworkSpec",
+    "OnPanic",
     "PanicMode",
     "PlacedEntry",
     "QuarantineEntry",

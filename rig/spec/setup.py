@@ -17,14 +17,13 @@ Address = Annotated[str, Field(pattern=r"^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|
 
 def _places(line: str) -> str:
     try:
-        named = {name for _, name, form, turn in string.Formatter().parse(line) if name is not None or form or turn}
+        parts = list(string.Formatter().parse(line))
     except ValueError as fault:
         raise ValueError(f"{fault}; braces of the shell's own are doubled") from fault
-    if not named <= PLACES:
-        wrong = ", ".join(sorted(str(name) for name in named - PLACES))
-        raise ValueError(
-            f"{{{wrong}}} stands for nothing; known: {', '.join(sorted(PLACES))}; other braces are doubled"
-        )
+    for _, name, form, turn in parts:
+        if name is not None and (name not in PLACES or form or turn):
+            known = ", ".join(sorted(PLACES))
+            raise ValueError(f"{{{name}}} stands for nothing; known: {known}; the shell's own braces are doubled")
     return line
 
 
