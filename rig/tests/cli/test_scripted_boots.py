@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from rig.paths import cache_dir
 from rig.tests.cli.test_guests import Rig
 from rig.tests.fakeguest.disk import Bench
+from rig.tests.real import RealRig
 
 pytestmark = pytest.mark.qemu
 
@@ -45,3 +47,18 @@ def test_a_boot_that_goes_wrong_is_told_with_its_evidence(
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "RIP=" in (registers := (picture.parent / "registers.txt").read_text()) or "EIP=" in registers
     assert "CPU Reset" in (picture.parent / "cpu.log").read_text()
+
+
+def test_a_panic_in_a_case_names_the_case_and_its_process(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "bench")
+    entry = bench.entry(bench.script("panic-in-a-probe"), "panic-in-a-probe")
+    name = "mach_port.destroy_takes_every_right_of_the_name"
+    record = tmp_path / "record"
+    with RealRig(tmp_path / "home", shared=False) as rig:
+        ended = rig.run("test", name, "--image", entry, "--accel", "tcg", "--plain", "--cold", "--run-dir", record)
+    assert ended.returncode == 1, ended.stderr
+    (case,) = json.loads((record / "results.json").read_text())["cases"]
+    assert (case["id"], case["outcome"]) == (name, "panic")
+    assert "kernel panicked in process mach_port: panic(cpu 0 caller 0xffffff8000393e6d)" in case["reason"]
+    assert "the panicking process was mach_port, the probe of this case" in case["reason"]
+    assert f"PANIC {name}" in ended.stdout

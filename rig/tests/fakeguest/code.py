@@ -6,7 +6,7 @@ import itertools
 import re
 
 from rig.errors import SpecError
-from rig.tests.fakeguest.script import KEYS, Answer, FileText, Login, Script, Shell, Step, Text
+from rig.tests.fakeguest.script import KEYS, Agent, Answer, FileText, Login, Script, Shell, Step, Text
 
 _SERIAL, _SCREEN = 1, 2
 _SILENT, _REDRAWS, _KEYBOARD = 1, 2, 256
@@ -174,8 +174,16 @@ class _Compiler:
 
     def _do_shell(self, shell: Shell) -> None:
         newline = "\r\r\n" if shell.redraws else "\r\n"
-        self._put("S", _REDRAWS if shell.redraws else 0, _wire(shell.prompt), newline.encode(), len(shell.answers))
-        for glob, given in shell.answers.items():
+        self._put("S", _REDRAWS if shell.redraws else 0, _wire(shell.prompt), newline.encode())
+        self._answers(shell.answers, newline)
+
+    def _do_agent(self, agent: Agent) -> None:
+        self._put("J")
+        self._answers(agent.answers, "\n")
+
+    def _answers(self, answers: dict[str, Answer | str], newline: str) -> None:
+        self._value(len(answers))
+        for glob, given in answers.items():
             answer = given if isinstance(given, Answer) else Answer(say=given)
             self._value(glob.encode("latin-1"))
             self._value(int(answer.go is not None))

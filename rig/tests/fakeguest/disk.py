@@ -19,17 +19,19 @@ from rig.image.overlay import create_overlay
 from rig.image.status import StoredImage
 from rig.image.store import Store
 from rig.machine import Launch
-from rig.paths import cache_dir
+from rig.paths import cache_dir, probes_dir
 from rig.probe import zig
 from rig.spec import Accel, ImageSpec, load_spec
 from rig.tests.fakeguest.code import compile_script
 from rig.tests.fakeguest.script import BOOTS, Script
 
 _PROGRAM = Path(__file__).with_name("guest")
+_FRAMES = probes_dir().parent / "agent"
+"""The rig's agent, whose frames the fake one speaks."""
 _FLAGS = (
     *("-target", "x86-freestanding-none", "-march=i686", "-mno-sse", "-Os", "-std=c11", "-Wall", "-Wextra", "-Werror"),
     *("-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fno-sanitize=all", "-nostdlib"),
-    *("-T", "link.ld", "-Wl,--entry=boot", "-Wl,--no-gc-sections"),
+    *("-T", "link.ld", "-Wl,--entry=boot", "-Wl,--no-gc-sections", "-idirafter", "hosted"),
 )
 _CACHE = cache_dir() / "fakeguest"
 """Of the user's own home: a test's would be empty each time."""
@@ -45,7 +47,8 @@ _MACHINE = {"memory": 64, "firmware": "bios", "nic": "none"}
 @lru_cache
 def program() -> tuple[bytes, bytes]:
     """The boot sector and what it loads. Raises `ToolchainError`, `HostError`."""
-    sources = sorted(path for path in _PROGRAM.iterdir() if path.suffix in {".S", ".c", ".h", ".ld"})
+    own = sorted(path for path in _PROGRAM.rglob("*") if path.suffix in {".S", ".c", ".h", ".ld"})
+    sources = [*own, _FRAMES / "frame.c", _FRAMES / "agent.h"]
     digest = hashlib.sha256(repr((_FLAGS, zig.version())).encode())
     for source in sources:
         digest.update(source.name.encode() + source.read_bytes())
@@ -54,7 +57,7 @@ def program() -> tuple[bytes, bytes]:
         _CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_CACHE) as place:
             out = Path(place) / made.name
-            names = [source.name for source in sources if source.suffix in {".S", ".c"}]
+            names = [str(source) for source in sources if source.suffix in {".S", ".c"}]
             zig.compile_c([*_FLAGS, "-o", str(out), *names], cwd=_PROGRAM, cache=_CACHE / "zig")
             out.replace(made)
     memory = _loaded(made.read_bytes())

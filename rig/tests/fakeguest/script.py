@@ -133,7 +133,14 @@ class Shell(Spec):
     redraws: bool = False
     """As the shell of the Darwin 20 fork: lines that reach the right edge are drawn anew; more CRs before a newline."""
     answers: dict[Glob, Answer | str] = Field(default_factory=dict)
-    """To a whole line, or to one command of it. A text alone is what it prints."""
+    """To one command; with a ; or & in it, to a whole line. A text alone is what it prints."""
+
+
+class Agent(Spec):
+    """The rig's own agent on the serial line, until Ctrl-C or a command that leads out of it. See guest/agent.c."""
+
+    answers: dict[Glob, Answer | str] = Field(default_factory=dict)
+    """To a command; one without an answer prints nothing and succeeds."""
 
 
 class Login(Spec):
@@ -181,6 +188,7 @@ class Step(Spec):
     input: Input | Literal["fast"] | None = None
     login: Login | None = None
     shell: Shell | None = None
+    agent: Agent | None = None
     end: End | None = None
     """idle: alive, with nothing to do (the CPU halts, interrupts wake it). halt: for good. spin: busy for ever, in the
     loader's memory or at an address of Darwin's kernel."""

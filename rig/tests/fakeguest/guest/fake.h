@@ -79,4 +79,8 @@ bool read_line_keyboard(char line[LINE_SIZE]);
 /* shell.c: a root shell, until a command leads to another place of the script: that place */
 int64_t shell(const uint8_t **at);
 
+
+/* agent.c: the rig's agent, until a command leads elsewhere; -1 when somebody took the console back */
+int64_t agent(const uint8_t **at);
+
 #endif

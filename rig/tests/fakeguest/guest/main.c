@@ -199,6 +199,11 @@ _Noreturn void start(void)
         case 'S':
             at = origin + shell(&at);
             break;
+        case 'J': { /* the rig's agent */
+            int64_t place = agent(&at);
+            at = place < 0 ? at : origin + place;
+            break;
+        }
         case 'B': /* pace: bytes a second */
             serial_pace(number(&at));
             break;

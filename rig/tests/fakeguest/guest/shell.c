@@ -1,7 +1,7 @@
 /*
  * A root shell, as far as the rig's own console lines and a script's commands need one: commands set apart by ; && ||,
  * quotes, variables, $?, echo, printf %s, redirections (whose output goes nowhere). What the script answers for comes
- * first: a whole line, then a single command.
+ * first: a whole line (for answers with a ; or & in them), then a single command.
  */
 #include "fake.h"
 
@@ -172,15 +172,24 @@ static void built_in(void)
     }
 }
 
+/* Whether an answer is to a line of several commands. */
+static bool for_lines(struct text glob)
+{
+    for (uint32_t i = 0; i < glob.size; i++)
+        if (glob.at[i] == ';' || glob.at[i] == '&')
+            return true;
+    return false;
+}
+
 /* What the script says to a line or a command: whether it says anything; `*place` is where it leads, if anywhere. */
-static bool answered(const char *string, int64_t *place)
+static bool answered(const char *string, bool whole_line, int64_t *place)
 {
     const uint8_t *at = answers;
     for (uint32_t i = 0; i < answer_count; i++) {
         struct text glob = text(&at);
         uint32_t leads = number(&at), value = number(&at);
         struct text said = text(&at);
-        if (!matches(glob, string))
+        if (for_lines(glob) != whole_line || !matches(glob, string))
             continue;
         if (leads)
             *place = value;
@@ -215,12 +224,12 @@ static const char *next_command(const char *from)
 static int64_t run_line(void)
 {
     int64_t place = -1;
-    if (answered(line, &place))
+    if (answered(line, true, &place))
         return place;
     bool wanted = true;
     for (const char *from = line; *from;) {
         from = next_command(from);
-        if (wanted && command[0] && !answered(command, &place))
+        if (wanted && command[0] && !answered(command, false, &place))
             built_in();
         if (place >= 0)
             return place;
