@@ -64,6 +64,9 @@ def by_ssh(whole_suite: Callable[..., Outcomes]) -> Outcomes:
 def without_a_card(guest: Guest) -> None:
     assert isinstance(guest.transport, SerialTransport)
     assert guest.run("ls /sys/class/net").text == "lo"
+    shell = guest.shell()
+    shell.log_in(guest.deadline(20))
+    assert shell.ask("echo $((6 * 7))", guest.deadline(20)).output.strip() == "42"
 
 
 def test_without_a_network(whole_suite: Callable[..., Outcomes], by_ssh: Outcomes) -> None:

@@ -56,8 +56,10 @@ void job_drop(uint32_t id)
 {
     if (job == 0 || (id != 0 && id != job))
         return;
-    if (command > 0)
+    if (command > 0) { /* it may not have its session yet */
         kill(-command, SIGKILL);
+        kill(command, SIGKILL);
+    }
     if (keeper > 0)
         kill(keeper, SIGKILL);
     command = keeper = 0;

@@ -25,6 +25,7 @@ from rig.errors import (
 from rig.events import Events
 from rig.guest.boot import StageTime, what_cpus_do
 from rig.guest.options import GuestOptions
+from rig.guest.serial import SerialTransport
 from rig.guest.transport import OnOutput, RunResult, Transport
 from rig.image.status import StoredImage
 from rig.machine import Machine
@@ -170,7 +171,9 @@ class Guest:
             raise worse from fault
 
     def shell(self) -> ConsoleShell:
-        """A root shell on the serial console."""
+        """A root shell on the serial console; commands that use the console meanwhile take it back."""
+        if isinstance(self.transport, SerialTransport):
+            self.transport.leave_console()
         spec = self.stored.spec
         return ConsoleShell(self.console, spec.console, spec.login, self.factor)
 

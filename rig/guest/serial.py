@@ -22,13 +22,13 @@ from rig.guest.command import short
 from rig.guest.commands import CommandTransport, check, whole_line
 from rig.guest.disks import BOOT_BLOCK, Disks
 from rig.guest.frames import Frame
-from rig.guest.serialjob import Line, SerialJob, SilentAgentError
+from rig.guest.serialjob import Line, SerialJob, SilentAgentError, told
 from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 
 AGENT_VERSION = "1"
 _INLINE = 1200
 """Bytes of a command that is typed; a longer one lies on the payload disk."""
-_INLINE_SLOW = 160
+_INLINE_SLOW = 24
 """The same for a console that takes in little."""
 _ANSWER_SECONDS = 1.5
 _START_SECONDS = 5.0
@@ -68,6 +68,7 @@ class SerialTransport(CommandTransport):
         self._jobs = itertools.count(secrets.randbits(31) + 1)
         self._busy = threading.RLock()
         self._there = False
+        self._left = False
         self._closed = False
         self._owned = owned
 
@@ -87,11 +88,13 @@ class SerialTransport(CommandTransport):
     def _find(self, deadline: Deadline, lost: Lost | None, fresh: bool = False) -> None:
         if self._closed:
             raise TransportError("this way into the guest was closed")
-        if not fresh and self._answers(deadline.within(_ANSWER_SECONDS), lost):
+        if not (fresh or self._left) and self._answers(deadline.within(_ANSWER_SECONDS), lost):
             return
-        shell = self._shell()
-        shell.log_in(deadline)
-        self._bring(shell, deadline)
+        with told():
+            shell = self._shell()
+            shell.log_in(deadline)
+            self._left = False
+            self._bring(shell, deadline)
         self._line.console.send("./rig-agent $D\n")
         if not self._answers(deadline.within(_START_SECONDS * self._factor), lost):
             raise TransportError(f"the rig's agent does not start in the guest:\n{self._line.console.tail(5)}")
@@ -253,6 +256,11 @@ class SerialTransport(CommandTransport):
                 if any(frame.type == "k" and frame.job == request.job for frame in self._line.receive(until)):
                     return
             self._there = False
+
+    def leave_console(self) -> None:
+        """Give the console back to its shell; the next command takes it again. Raises `GuestDied`."""
+        self._line.console.send("\x03")
+        self._there, self._left = False, True
 
     def drop(self) -> None:
         """See `CommandTransport.drop`: the agent is looked for, or started, at the next call."""

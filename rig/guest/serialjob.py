@@ -6,6 +6,7 @@ twice, however the kernel writes into the console. guest-tests/agent/job.c is th
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from rig.console import Console
 from rig.console.feed import ConsoleAlarmError
 from rig.deadline import Deadline
-from rig.errors import TransportError, TransportTimeout
+from rig.errors import GuestDied, TransportError, TransportTimeout
 from rig.guest.command import LEFT_OPEN_QUIET, LEFT_OPEN_TOTAL, OUTPUT_LIMIT
 from rig.guest.disks import Extent
 from rig.guest.frames import Frame, FrameReader, encode
@@ -51,20 +52,31 @@ class Line:
         self.reader = FrameReader()
 
     def send(self, frame: Frame) -> None:
-        """Raises `GuestDied`, `TransportTimeout`."""
-        self.console.send(encode(frame))
+        """Raises `TransportError`."""
+        with told():
+            self.console.send(encode(frame))
 
     def receive(self, deadline: Deadline) -> list[Frame]:
         """The frames in what comes next; waits until `deadline` for the first byte.
 
-        Raises `ConsoleAlarmError` for a panic, `GuestDied`. A storm on the console is noise as any other.
+        Raises `ConsoleAlarmError` for a panic, `TransportError`. A storm on the console is noise as any other.
         """
         try:
-            return self.reader.feed(self.console.take(deadline))
+            with told():
+                return self.reader.feed(self.console.take(deadline))
         except ConsoleAlarmError:
             if self.console.watch.panicked:
                 raise
             return []
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """A console that ended is a way in that broke; what became of the guest is for others to find out."""
+    try:
+        yield
+    except GuestDied as fault:
+        raise TransportError(fault.message) from fault
 
 
 @dataclass

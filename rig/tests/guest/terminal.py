@@ -106,14 +106,18 @@ class Terminal:
             input_rate=input_rate,
         )
 
+    def hang_up(self) -> None:
+        """End the line, as QEMU's end does."""
+        with contextlib.suppress(OSError):
+            self._theirs.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.shell.kill()
         self.shell.wait()
-        with contextlib.suppress(OSError):
-            self._theirs.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
         self._listener.close()
         self.console.close()
         os.close(self._master)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -211,3 +211,29 @@ def test_disks_that_are_not_there_are_told(terminal: Terminal, soon: Deadline) -
     terminal.console.send("\x03")
     with pytest.raises(TransportError, match="finds the payload disk at none of"):
         terminal.transport().connect(soon, fresh=True)
+
+
+def test_a_console_that_is_left_to_its_shell(
+    serial: SerialTransport, terminal: Terminal, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial.leave_console()
+    terminal.console.expect([r"# $"], soon)
+    asked: list[object] = []  # known to be gone, the agent is not waited for
+    monkeypatch.setattr(SerialTransport, "_answers", calls(SerialTransport._answers, asked))
+    assert serial.run("echo back", soon).text == "back"
+    assert len(asked) == 1
+
+
+def calls(real: Callable[..., bool], asked: list[object]) -> Callable[..., bool]:
+    def called(*args: object) -> bool:
+        asked.append(args)
+        return real(*args)
+
+    return called
+
+
+def test_a_console_that_ends_is_a_way_that_broke(serial: SerialTransport, terminal: Terminal, soon: Deadline) -> None:
+    terminal.hang_up()
+    with pytest.raises(TransportError, match="the console was closed"):
+        serial.run("echo", soon)
+    assert not serial.ping(soon)
