@@ -22,6 +22,7 @@ from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError, TransportError, TransportTimeout
 from rig.events import Event, Events
 from rig.guest import GuestOptions
+from rig.guest.bootargs import asked
 from rig.guest.commands import CommandTransport
 from rig.guest.registry import Registry, RunningGuest
 from rig.guest.serial import SerialTransport
@@ -32,7 +33,7 @@ from rig.image.store import Store
 from rig.machine import Network
 from rig.paths import ensure, state_dir
 from rig.probe.agent import build_agent
-from rig.spec import Accel, Clock, TransportChoice
+from rig.spec import Accel, Clock, PanicMode, TransportChoice
 
 Name = Annotated[str | None, typer.Argument(metavar="[GUEST]", help="A guest of `rig ps`; the only one by default.")]
 _REACH_SECONDS = 30.0
@@ -84,6 +85,11 @@ def up(
     ] = TransportChoice.AUTO,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
     cold: Annotated[bool, typer.Option("--cold", help="Boot; use no warm template.")] = False,
+    panic: Annotated[
+        PanicMode | None, typer.Option(help="What the kernel does once it has panicked (Darwin's debug= flag).")
+    ] = None,
+    boot_args: Annotated[str, typer.Option(help="Kernel flags beside the image's own: '-v keepsyms=1'.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep what it writes to its disk when it ends.")] = False,
 ) -> None:
     """Boot a guest and leave it running."""
     console = Console()
@@ -104,6 +110,8 @@ def up(
             cold=cold,
             transport=transport,
             agent=build_agent,
+            flags=asked(panic, boot_args),
+            keep=keep,
         )
         guest = ready_guest(stored, options, _progress(console))
         try:
@@ -271,17 +279,22 @@ def screenshot(
 def down(
     name: Name = None,
     every: Annotated[bool, typer.Option("--all", help="End all of them.")] = False,
+    keep: Annotated[
+        bool | None, typer.Option("--keep/--drop", help="Keep what it wrote to its disk (default: as rig up was told).")
+    ] = None,
 ) -> None:
-    """End a guest. What it wrote to its disk is gone with it."""
+    """End a guest. What it wrote to its disk is gone with it, unless that is kept."""
     registry = Registry()
     faults: list[RigError] = []
     for one in registry.all() if every else [registry.get(name)]:
         try:
-            one.stop()
+            kept = (one if keep is None else one.model_copy(update={"keep": keep})).stop()
         except RigError as fault:
             faults.append(fault)
             continue
         registry.forget(one)
         typer.echo(f"{one.name} ended; its logs: {one.logs}")
+        if kept is not None:
+            typer.echo(f"its disk, over the image's: {kept}")
     if faults:
         raise faults[0]

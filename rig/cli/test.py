@@ -9,12 +9,13 @@ import typer
 from rich.console import Console
 
 from rig.errors import InputError
+from rig.guest.bootargs import asked
 from rig.machine import Network
 from rig.run.front import run_tests
 from rig.run.request import TestRequest
 from rig.run.resuming import ResumeRequest, resume_tests
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
-from rig.spec import Accel, Clock, Isolation, OnPanic, SuiteSpec, TransportChoice, load_spec
+from rig.spec import Accel, Clock, Isolation, OnPanic, PanicMode, SuiteSpec, TransportChoice, load_spec
 
 _SUITE = SuiteSpec(name="default")
 _MOST_WORKERS = 256
@@ -62,6 +63,13 @@ def test(
     transport: Annotated[
         TransportChoice | None, typer.Option(help="The way into the guest (default auto: what the image has).")
     ] = None,
+    panic: Annotated[
+        PanicMode | None, typer.Option(help="What the kernel does once it has panicked (Darwin's debug= flag).")
+    ] = None,
+    boot_args: Annotated[str, typer.Option(help="Kernel flags beside the image's own: '-v keepsyms=1'.")] = "",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep each guest's disk, in the run's directory, when it ends.")
+    ] = False,
     net: Annotated[bool, typer.Option("--net", help="Let the guest reach outside.")] = False,
     plain: Annotated[bool | None, typer.Option("--plain/--live", help="Lines instead of the live table.")] = None,
     resume: Annotated[
@@ -86,6 +94,8 @@ def test(
         memory=memory,
         isolation=isolation or wanted.isolation,
         cold=cold,
+        flags=asked(panic, boot_args),
+        keep=keep,
         on_panic=on_panic,
         find_order=wanted.find_order if find_order is None else find_order,
         quarantine=quarantine or _beside(suite, wanted.quarantine),

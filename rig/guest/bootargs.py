@@ -8,6 +8,8 @@ with a value the later counts; flags are told apart by blanks).
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from rig.errors import InputError
 from rig.spec import BootFlags, PanicMode
 
@@ -30,6 +32,17 @@ _DEBUG = {
     PanicMode.DEBUGGER: _DB_NMI | _DB_KPRT | _DB_ARP | _DB_LOG_PI_SCRN,
     PanicMode.REBOOT: _DB_KPRT | _DB_REBOOT_ALWAYS,
 }
+
+
+def asked(panic: PanicMode | None, boot_args: str) -> BootFlags:
+    """What a command line asks for. Raises `InputError`."""
+    try:
+        return BootFlags(panic=panic, boot_args=boot_args.strip())
+    except ValidationError as fault:
+        raise InputError(
+            f"boot-args {boot_args!r}: one line of at most {ROOM} characters of ASCII is wanted, flags between blanks",
+            hint='For example --boot-args "-v keepsyms=1".',
+        ) from fault
 
 
 def meant(flags: BootFlags) -> list[str]:

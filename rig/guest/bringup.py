@@ -25,6 +25,7 @@ from rig.guest.accel import FACTORS, Verdicts, candidates
 from rig.guest.boot import SSH_STAGE, Boot, what_cpus_do
 from rig.guest.flags import check_flags, type_flags, write_flags
 from rig.guest.guest import PANIC_GRACE, Guest, disk_failed
+from rig.guest.keeping import keep_disk
 from rig.guest.options import GuestOptions
 from rig.guest.reaching import reach
 from rig.guest.setup import set_up
@@ -128,6 +129,8 @@ def attach(
     # Private to this start, and removed with it; a plain callback, because a guest that is left running keeps it.
     directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    if options.keep:
+        stack.callback(_keep, directory, options.logs, events)
     claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
     launch = launch_of(stored, options, accel, directory, claim.fileno(), template)
     launch = replace(launch, memory_file=memory_file, incoming=template is not None)
@@ -146,6 +149,16 @@ def attach(
     guest = Guest(stored, options, machine, console, accel, reason, factor_of(options, accel), events)
     stack.callback(guest.let_go_of_transport)
     return guest
+
+
+def _keep(directory: Path, logs: Path, events: Events) -> None:
+    """Keep the disk of a guest that has ended; that it cannot be kept is told, and no reason to leave the rest."""
+    try:
+        kept = keep_disk(directory, logs)
+    except RigError as fault:
+        events.emit("guest.kept", path="", reason=fault.message)
+    else:
+        events.emit("guest.kept", path=str(kept), reason="")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from rig.errors import (
 )
 from rig.events import Events
 from rig.guest.boot import StageTime, what_cpus_do
+from rig.guest.keeping import SYNC, SYNC_SECONDS
 from rig.guest.options import GuestOptions
 from rig.guest.serial import SerialTransport
 from rig.guest.transport import OnOutput, RunResult, Transport
@@ -279,8 +280,20 @@ class Guest:
         self.close()
 
     def close(self) -> None:
-        """End the guest and remove its overlay; its logs stay. Safe to call twice."""
+        """End the guest and remove its overlay, unless that is to be kept; its logs stay. Safe to call twice."""
+        if self.options.keep and self.alive:
+            self.sync()
         self._resources.close()
+
+    def sync(self) -> None:
+        """Let it write to its disk what it holds in memory, as far as it can be told to; never raises."""
+        with contextlib.suppress(RigError):
+            if self.transport is not None:
+                self.transport.run(SYNC, self.deadline(SYNC_SECONDS), lost=self._is_lost)
+            elif self.stored.spec.login.kind != "none":
+                shell, deadline = self.shell(), self.deadline(SYNC_SECONDS)
+                shell.log_in(deadline)
+                shell.run(SYNC, deadline)
 
     def let_go_of_transport(self) -> None:
         """Close the way in, where there is one."""

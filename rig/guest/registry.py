@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError
+from rig.guest.keeping import SYNC, SYNC_SECONDS, keep_disk
 from rig.guest.serialway import SerialWay
 from rig.machine.qmp import Monitor
 from rig.paths import ensure, state_dir
@@ -58,6 +59,8 @@ class RunningGuest(Spec):
     factor: float = 1.0
     serial: SerialWay | None = None
     """For a guest that is reached by its console."""
+    keep: bool = False
+    """Whether its disk is kept when it ends."""
 
     @property
     def alive(self) -> bool:
@@ -108,10 +111,16 @@ class RunningGuest(Spec):
         finally:
             monitor.close()
 
-    def stop(self) -> None:
-        """End it: QEMU's own quit first, then SIGKILL to this very process. Its directory goes too."""
+    def stop(self) -> Path | None:
+        """End it: QEMU's own quit first, then SIGKILL to this very process. Its directory goes too.
+
+        The file of its disk, where that is to be kept; the guest is told to write out before. Raises `HostError` for a
+        process that does not end, and what `clear` raises.
+        """
         process = self.process()
         if process is not None:
+            if self.keep:
+                self._sync()
             # QEMU may close the monitor before it answers; the process tells.
             with contextlib.suppress(RigError, OSError), self.monitor() as monitor:
                 monitor.execute("quit", seconds=_STOP_SECONDS)
@@ -122,7 +131,16 @@ class RunningGuest(Spec):
                     raise HostError(
                         f"guest {self.name}: process {self.pid} does not end", hint=f"Look at it: ps -l {self.pid}"
                     )
-        self.clear()
+        return self.clear()
+
+    def _sync(self) -> None:
+        """As far as it can be told to: it may have no way in, or no such command."""
+        with contextlib.suppress(RigError):
+            transport = self.transport()
+            with contextlib.closing(transport):
+                deadline = Deadline.after(SYNC_SECONDS, self.factor)
+                transport.connect(deadline, lost=lambda: not self.alive)
+                transport.run(SYNC, deadline, lost=lambda: not self.alive)
 
     def _gone_within(self, seconds: float) -> bool:
         """Whether it ends in time. One that nobody reaps (a container without init) has ended, too."""
@@ -133,11 +151,17 @@ class RunningGuest(Spec):
             time.sleep(0.05)
         return True
 
-    def clear(self) -> None:
-        """Remove its private directory (sockets, overlay)."""
+    def clear(self) -> Path | None:
+        """Remove its private directory (sockets, overlay); the file of its disk, where that is to be kept.
+
+        Raises `ImageError`, `HostError` where it cannot be: then nothing is removed.
+        """
         # The path comes from a file; what is not of the rig's making is not removed.
-        if self.directory.name.startswith("rig-"):
-            shutil.rmtree(self.directory, ignore_errors=True)
+        if not self.directory.name.startswith("rig-") or not self.directory.is_dir():
+            return None
+        kept = keep_disk(self.directory, self.logs) if self.keep else None
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return kept
 
 
 class Registry:
@@ -235,6 +259,7 @@ class Registry:
             sftp=spec.has.get("sftp"),
             tar=spec.has.get("tar"),
             factor=guest.factor,
+            keep=guest.options.keep,
             serial=SerialWay.of(spec) if isinstance(guest.transport, SerialTransport) else None,
         )
         fresh = self._file(name).with_suffix(f".{time.time_ns()}.new")
@@ -244,7 +269,8 @@ class Registry:
 
     def forget(self, one: RunningGuest) -> None:
         """Take a guest that has ended off the list."""
-        one.clear()
+        with contextlib.suppress(RigError):  # a disk that cannot be kept as it should stays where it is
+            one.clear()
         with contextlib.suppress(OSError, ValidationError):
             # Another guest may have come under its name meanwhile.
             if RunningGuest.model_validate_json(self._file(one.name).read_bytes()).pid == one.pid:

@@ -191,7 +191,7 @@ class _Warm:
         spec = machine_of(kind.stored, kind.options)
         space.require(into, spec.memory << 20, _KEEP)
         begun = time.monotonic()
-        options = replace(kind.options, detached=False, ssh_port=0)
+        options = replace(kind.options, detached=False, ssh_port=0, keep=False)
         with self.events.step("template.make", key=key_of(facts), image=kind.stored.spec.name):
             if below is None:
                 memory = MemoryFile(into / RAM, shared=True)

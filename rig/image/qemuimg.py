@@ -74,10 +74,11 @@ def convert(src: Path, fmt: ImageFormat | str, dst: Path) -> None:
 def differences(src: Path, dst: Path, base: Path, base_format: str = "qcow2") -> None:
     """Write the qcow2 `src` as one that holds only its differences to `base`, however many stood between them.
 
+    (`convert` with a backing file would not do: it copies what `src` itself holds, and leaves out those between.)
     Raises ImageError, HostError (disk full).
     """
-    options = f"{_DEFAULTS},backing_fmt={base_format},backing_file={_absolute(base).replace(',', ',,')}"
-    done = _run(["convert", "-f", "qcow2", "-O", "qcow2", "-o", options, "--", _absolute(src), _absolute(dst)])
+    create(dst, base=src)
+    done = _run(["rebase", "-q", "-f", "qcow2", "-F", base_format, "-b", _absolute(base), "--", _absolute(dst)])
     if done.returncode:
         dst.unlink(missing_ok=True)
         raise _failed(done, f"keep the differences of {src}", dst)

@@ -8,7 +8,7 @@ from pydantic import Field, FiniteFloat
 
 from rig.result.base import Record
 from rig.result.text import Text
-from rig.spec import Accel, Clock, Isolation, OnPanic, TransportChoice
+from rig.spec import Accel, BootFlags, Clock, Isolation, OnPanic, TransportChoice
 
 
 class RequestRecord(Record):
@@ -26,6 +26,8 @@ class RequestRecord(Record):
     cpus: int | None = None
     isolation: Isolation = Isolation.SUITE
     cold: bool = False
+    flags: BootFlags = BootFlags()
+    keep: bool = False
     retries: Annotated[int, Field(ge=0)] = 0
     find_order: bool | None = None
     on_panic: OnPanic = OnPanic.END

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, HostError, InputError, RigError
 from rig.guest import GuestOptions
+from rig.guest.flags import check_flags
 from rig.guest.ways import chosen_way
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
@@ -90,7 +91,7 @@ def set_up(
     for manifest in manifests:
         check_named(manifest)
     spec = Catalogue.load().get(request.settings.image)
-    _check_way_in(spec, request.settings.transport)
+    _check_way_in(spec, request.settings)
     if request.settings.quarantine is not None:
         known = {*Catalogue.load().names(), spec.name}
         check_quarantine(load_quarantine(request.settings.quarantine), every, known)
@@ -123,6 +124,8 @@ def conduct(request: TestRequest, run: RunDir, found: Setup, nodes: Sequence[str
     write_reports(record, run)
     _raise_if_nothing_ran(recorder, status, words)
     print_summary(record, console, run_dir=run.path, report=run.report)
+    for disk in sorted(run.path.glob("guests/*/disk*.qcow2")) if request.settings.keep else ():
+        say(console, f"A guest's disk, over the image's: {disk}")
     if interrupted:
         say(console, f"To go on: rig test --resume {run.path}")
     return exit_code(record, interrupted=interrupted)
@@ -135,8 +138,9 @@ def write_reports(record: RunRecord, run: RunDir) -> None:
         write_page(record, run.path)
 
 
-def _check_way_in(spec: ImageSpec, asked: TransportChoice) -> None:
-    options = GuestOptions(logs=state_dir(), transport=asked, agent=build_agent)
+def _check_way_in(spec: ImageSpec, settings: RunSettings) -> None:
+    options = GuestOptions(logs=state_dir(), transport=settings.transport, agent=build_agent, flags=settings.flags)
+    check_flags(spec, options)
     if chosen_way(spec, options) is None:
         raise InputError(
             f"image {spec.name} has no way in: no SSH, and a console that takes no input",
@@ -214,8 +218,7 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
     if settings.retries:
         args += ["--rig-retries", str(settings.retries)]
     args += _about_failures(settings)
-    if settings.cold:
-        args.append("--rig-cold")
+    args += _about_disks_and_flags(settings)
     if request.keyword:
         args += ["-k", request.keyword]
     if request.marks:
@@ -231,6 +234,15 @@ def arguments(request: TestRequest, nodes: Sequence[str], run: RunDir) -> list[s
         # The order is that of the nodes, not by their number of cases.
         args += ["-n", str(request.workers), "--dist", dist, "--no-loadscope-reorder"]
     return [*args, *request.pytest_args, *nodes]
+
+
+def _about_disks_and_flags(settings: RunSettings) -> list[str]:
+    args = ["--rig-cold"] if settings.cold else []
+    if settings.keep:
+        args.append("--rig-keep")
+    if settings.flags:
+        args += ["--rig-flags", settings.flags.model_dump_json(exclude_defaults=True)]
+    return args
 
 
 def _about_failures(settings: RunSettings) -> list[str]:

@@ -106,6 +106,8 @@ class GuestMaker:
             memory=settings.memory,
             cpus=settings.cpus,
             cold=settings.cold,
+            flags=settings.flags,
+            keep=settings.keep,
             # Only such a guest may outlive the run.
             detached=settings.on_panic is OnPanic.HOLD,
             transport=settings.transport,

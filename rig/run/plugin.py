@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rig.errors import Evidence, RigError
 from rig.guest import Guest
@@ -24,7 +25,7 @@ from rig.run.items import QEMU_MARK, CaseItem, ManifestFile, looks_like_manifest
 from rig.run.quarantine import check_days
 from rig.run.settings import DEFAULT_IMAGE, RunSettings
 from rig.run.worker import Worker, make_worker, worker_of
-from rig.spec import Accel, Clock, Isolation, OnPanic, TransportChoice
+from rig.spec import Accel, BootFlags, Clock, Isolation, OnPanic, TransportChoice
 
 RIG_DATA = "rig"
 """Attribute of a report that carries the recorder's data; xdist sends plain attributes along."""
@@ -54,6 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a guest that went down",
     )
     group.addoption("--rig-cold", action="store_true", help="boot every guest; use no warm template")
+    group.addoption("--rig-keep", action="store_true", help="keep each guest's disk where its logs are")
+    group.addoption("--rig-flags", default="{}", metavar="JSON", help="kernel flags, as boot.flags of an image's entry")
     group.addoption(
         "--rig-transport", default="auto", choices=[str(one) for one in TransportChoice], help="way into the guest"
     )
@@ -74,6 +77,8 @@ def settings_of(config: pytest.Config) -> RunSettings:
         memory=option.rig_memory,
         isolation=Isolation(option.rig_isolation),
         cold=option.rig_cold,
+        keep=option.rig_keep,
+        flags=_flags(option.rig_flags),
         on_panic=OnPanic(option.rig_on_panic),
         retries=option.rig_retries,
         find_order=None if option.rig_find_order is None else option.rig_find_order == "yes",
@@ -83,6 +88,13 @@ def settings_of(config: pytest.Config) -> RunSettings:
         part=option.rig_part,
         run_dir=option.rig_run_dir,
     )
+
+
+def _flags(text: str) -> BootFlags:
+    try:
+        return BootFlags.model_validate_json(text)
+    except ValidationError as fault:
+        raise pytest.UsageError(f"--rig-flags {text}: {fault}") from fault
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.machine import Network
-from rig.spec import Accel, Clock, Isolation, OnPanic, TransportChoice
+from rig.spec import Accel, BootFlags, Clock, Isolation, OnPanic, TransportChoice
 
 DEFAULT_IMAGE = "reference"
 
@@ -27,6 +27,10 @@ class RunSettings:
     isolation: Isolation = Isolation.SUITE
     cold: bool = False
     """Every guest is booted, even where a warm template could be restored."""
+    flags: BootFlags = field(default_factory=BootFlags)
+    """Kernel flags, over those of the image's entry."""
+    keep: bool = False
+    """Each guest's disk is kept where its logs are."""
     retries: int = 0
     """How often a case that is not as expected is run again, each time in a guest of its own."""
     find_order: bool | None = None

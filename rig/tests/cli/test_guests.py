@@ -21,7 +21,7 @@ from rig.guest.registry import Registry, RunningGuest
 from rig.guest.serialway import SerialWay
 from rig.image.catalogue import Catalogue
 from rig.machine import Network
-from rig.spec import Accel, Clock, LoginSpec
+from rig.spec import Accel, BootFlags, Clock, LoginSpec, PanicMode
 from rig.tests.guest.running import Sleepers
 from rig.tests.guest.sshd import Sshd
 from rig.tests.guest.terminal import Terminal
@@ -250,7 +250,8 @@ class Booted:
     """What `boot_guest` gives."""
 
     def __init__(self, start: Sleepers, **options: Any) -> None:
-        self.options = options
+        self.asked = options
+        self.options = SimpleNamespace(keep=options["keep"])
         self.one = start("fresh", pid=0)
         self.left = self.closed = self.on_time = False
         process = SimpleNamespace(pid=start.processes[-1].pid)
@@ -296,7 +297,7 @@ def test_up_leaves_a_guest_that_is_listed(rig: Rig, boots: list[Booted], home: P
     assert "1.0 s  login" in answer.out
     assert "reference runs:" in answer.out
     (one,) = boots
-    options = one.options
+    options = one.asked
     assert (one.left, one.closed, one.on_time, options["detached"]) == (True, False, True, True)
     assert options["cold"] is False
     assert (options["accel"], options["clock"], options["network"]) == (Accel.TCG, Clock.EXACT, Network.OPEN)
@@ -307,7 +308,7 @@ def test_up_leaves_a_guest_that_is_listed(rig: Rig, boots: list[Booted], home: P
 
 def test_up_cold(rig: Rig, boots: list[Booted]) -> None:
     assert rig("up", "--cold").code == 0
-    assert boots[0].options["cold"] is True
+    assert boots[0].asked["cold"] is True
 
 
 def test_up_refuses_a_name_that_is_taken(rig: Rig, boots: list[Booted], start: Sleepers) -> None:
@@ -342,3 +343,17 @@ def test_up_that_cannot_be_written_down_ends_its_guest(
     monkeypatch.setattr(Registry, "add", fail)
     assert rig("up").code == 2
     assert (boots[0].closed, boots[0].left) == (True, False)
+
+
+def test_up_hands_on_kernel_flags_and_that_the_disk_is_kept(rig: Rig, boots: list[Booted]) -> None:
+    answer = rig("up", "--panic", "reboot", "--boot-args", "-v a=1", "--keep")
+    assert answer.code == 0
+    assert boots[0].asked["flags"] == BootFlags(panic=PanicMode.REBOOT, boot_args="-v a=1")
+    assert Registry().all()[0].keep is True
+
+
+def test_flags_that_are_no_line_are_refused_in_words(rig: Rig, boots: list[Booted]) -> None:
+    answer = rig("up", "--boot-args", "a\nb")
+    assert answer.code == 2
+    assert "one line of at most 1023" in answer.err
+    assert boots == []

@@ -21,7 +21,7 @@ from rig.run.front import run_tests
 from rig.run.request import OF_THE_CALL, TestRequest, from_record, to_record
 from rig.run.resuming import ResumeRequest, resume_tests
 from rig.run.settings import RunSettings
-from rig.spec import Accel, Clock, Isolation, TransportChoice
+from rig.spec import Accel, BootFlags, Clock, Isolation, OnPanic, PanicMode, TransportChoice
 from rig.tests.run import fakes
 from rig.tests.run.conftest import Probes
 from rig.tests.run.test_front import ALL
@@ -293,6 +293,7 @@ def test_every_setting_is_kept_and_comes_back(tmp_path: Path, monkeypatch: pytes
         image="mine/x.yaml", accel=Accel.TCG, clock=Clock.EXACT, time_factor=2.0, batches=7, network=Network.OPEN,
         transport=TransportChoice.SERIAL,
         memory=300, cpus=1, isolation=Isolation.CASE, cold=True, retries=3, quarantine=Path("q"), find_order=False,
+            flags=BootFlags(panic=PanicMode.REBOOT, boot_args="-x a=1"), keep=True, on_panic=OnPanic.HOLD,
     )  # fmt: skip
     request = TestRequest(
         settings, select=("pipes",), keyword="k", marks="m", exit_first=True, last_failed=True, workers="auto",
