@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from rig.errors import BootError
-from rig.guest import boot_guest
+from rig.errors import BootError, InputError
+from rig.guest import GuestOptions, boot_guest
 from rig.guest.loader import LoaderError
+from rig.image.store import Store
 from rig.machine.screen import Screen
-from rig.spec import BootFlags, parse_spec
+from rig.spec import Accel, BootFlags, ImageSpec, PanicMode, parse_spec
 from rig.tests.fakeguest.disk import Bench
 from rig.tests.fakeguest.script import Script
+from rig.tests.image.inspect.disks import gpt
+from rig.tests.image.inspect.fatfs import fat
 
 pytestmark = pytest.mark.qemu
 LOADER = {"kind": "prompt", "key": "f8", "deadline": 60}
@@ -64,3 +67,42 @@ def test_a_loader_that_finds_no_kernel_says_so_on_the_screen_alone(tmp_path):
     script = bare.model_copy(update={"image": {"boot": {"loader": LOADER, "flags": FLAGS}}})
     with pytest.raises(BootError, match=r"'kernel' will not be reached: the loader found no kernel.*on the screen"):
         boot_guest(bench.stored(script), bench.options())
+
+
+def test_the_firmware_of_a_uefi_guest_reads_the_flags_that_were_written(tmp_path):
+    """The firmware's own shell is the guest: it has a FAT driver of its own, and nothing else on the disk to start."""
+    efi = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+    volume = fat({"EFI/BOOT/boot-args.txt": b"-v debug=0x219 gopconsole=1\n"}, bits=16)
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(gpt([(efi, volume, "ESP")]))
+    prompt = r"Shell> ?(?:\x1b\[[0-9;]*[A-Za-z])*$"
+    spec = ImageSpec.model_validate(
+        {
+            "name": "uefi-shell",
+            "summary": "an EFI partition without a loader",
+            "os": "darwin",
+            "source": {"kind": "download", "url": disk.as_uri(), "format": "raw"},
+            "machine": {"board": "q35", "firmware": "uefi", "memory": 256, "disk": "ahci", "nic": "none"},
+            "boot": {
+                "stages": [{"name": "firmware", "pattern": prompt, "deadline": 60}],
+                "loader": {"kind": "file", "path": "/EFI/BOOT/boot-args.txt"},
+            },
+            "login": {"kind": "none"},
+            "transports": ["serial"],
+        }
+    )
+    stored = Store(tmp_path / "images").ensure(spec)
+    flags = BootFlags(panic=PanicMode.REBOOT, console="serial")
+    options = GuestOptions(logs=tmp_path / "logs", accel=Accel.TCG, console_only=True, flags=flags)
+    with boot_guest(stored, options) as guest:
+        guest.console.forget()
+        guest.console.send("type FS0:\\EFI\\BOOT\\boot-args.txt\r")
+        guest.console.expect([r"-v debug=0x100008 gopconsole=1 keepsyms=1 serial=3"], guest.deadline(30))
+
+
+def test_an_image_without_a_way_to_set_flags_is_refused_before_it_is_booted(tmp_path):
+    bench = Bench(tmp_path)
+    stored = bench.stored(bench.script("good-17.4"))
+    with pytest.raises(InputError, match="knows no way to give its kernel flags"):
+        boot_guest(stored, bench.options(flags=BootFlags(verbose=True)))
+    assert not (tmp_path / "logs").exists()
