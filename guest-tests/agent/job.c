@@ -163,13 +163,13 @@ static void run_it(const char *text, int in, int out, int err)
 static void start(const char *text, const struct extent *input, int to_scratch)
 {
     int out[2] = {-1, -1}, err[2] = {-1, -1};
-    int in = -1, sink = -1;
+    int in;
     if (pipe_to_keep(err) != 0 || (!to_scratch && pipe_to_keep(out) != 0)) {
         tell_words('f', strerror(errno));
         return;
     }
     if (to_scratch)
-        out[1] = sink = helper_store();
+        out[1] = helper_store();
     in = input->length > 0 ? helper_feed(input) : open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (in >= 0 && out[1] >= 0) {
         command = fork();

@@ -117,7 +117,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Compile all probes, hold them against their manifests, and see that every Darwin would load them."""
+    from rig.paths import agent_dir
     from rig.probe import libsystem
+    from rig.probe.agent import EXECUTABLE, build_agent
     from rig.probe.checkup import build_all, checkup
     from rig.probe.exports import read_exports
 
@@ -128,6 +130,9 @@ def check(
     fixture = libsystem.load_fixture()
     chosen = select(manifests, probes or ())
     built = build_all(chosen, list(Target), _say)
+    if not probes and agent_dir().is_dir():  # a checkout with probes alone is held against what it has
+        for target, executables in built.items():
+            executables[EXECUTABLE] = build_agent(target.os, _say)
     if update_fixture:
         imports = checkup(chosen, built, None).imports
         fixture = libsystem.update_fixture(fixture, lists, imports)

@@ -45,7 +45,9 @@ def analyze(
     """
     home = (harness or paths.harness_dir()).absolute()
     cache = cache or Cache()
-    tasks = [(path, target) for path in sorted(home.glob("*.c")) for target in targets]
+    # A harness of somebody's own is read alone.
+    others = [] if harness else sorted(paths.agent_dir().absolute().glob("*.c"))
+    tasks = [(path, target) for path in [*sorted(home.glob("*.c")), *others] for target in targets]
     tasks += [
         (path.absolute(), target)
         for manifest in manifests

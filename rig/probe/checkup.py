@@ -43,11 +43,14 @@ def build_all(manifests: Sequence[ProbeManifest], targets: Iterable[Target], say
 def checkup(
     manifests: Sequence[ProbeManifest], built: Mapping[Target, Mapping[str, Path]], symbols: Symbols | None
 ) -> Checkup:
-    """Look at every executable and its manifest. Without `symbols` imports are not judged."""
+    """Look at every executable and its manifest; what has none (the agent) has an ABI all the same.
+
+    Without `symbols` imports are not judged.
+    """
+    names = dict.fromkeys([manifest.probe for manifest in manifests])
+    names |= dict.fromkeys(name for executables in built.values() for name in executables)
     reports = [
-        abi.check(manifest.probe, executables[manifest.probe], target, symbols)
-        for manifest in manifests
-        for target, executables in built.items()
+        abi.check(name, executables[name], target, symbols) for name in names for target, executables in built.items()
     ]
     faults = [f"{report.probe} for {report.target} {fault}" for report in reports for fault in report.faults]
     for manifest in manifests:

@@ -79,6 +79,23 @@ def test_long_lines_and_odd_ones(serial: SerialTransport, soon: Deadline) -> Non
         serial.run("echo \0", soon)
 
 
+def test_little_is_typed_where_little_is_taken_in(
+    terminal: Terminal, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = terminal.transport(input_rate=900)
+    serial.connect(soon, fresh=True)
+    typed: list[bytes] = []
+    real = terminal.console.send
+
+    def send(data: bytes) -> None:
+        typed.append(data)
+        real(data)
+
+    monkeypatch.setattr(terminal.console, "send", send)
+    assert serial.run(f"echo {'y' * 3000}; cat", soon, stdin=DATA).stdout == b"y" * 3000 + b"\n" + DATA
+    assert max(map(len, typed)) < 100
+
+
 def test_trees_and_files_go_both_ways(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
     source = tree(tmp_path / "source")
     serial.push(source, str(tmp_path / "guest" / "deep"), soon)
