@@ -13,7 +13,7 @@ from rig.spec.patterns import Pattern
 class Expected(Spec):
     """The end of `boot_guest` with console_only, every deadline as the image says (factor 1)."""
 
-    ends: Literal["ready", "BootError", "PanicError", "GuestDied"]
+    ends: Literal["ready", "BootError", "LoaderError", "PanicError", "GuestDied"]
     """The error's class."""
     stages: tuple[str, ...]
     """Stages reached by then, in order, those included whose line was missed."""
