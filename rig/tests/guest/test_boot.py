@@ -161,7 +161,7 @@ def test_stages_without_a_line_lend_their_time_to_the_next(make: Make) -> None:
     assert (boot.allowance("kernel"), boot.allowance("ssh"), boot.allowance("shell")) == (55, 17, None)
 
 
-SHELL = {"stages": [{"name": "shell", "pattern": "# ?$", "deadline": 20_000}], "silence": 80_000}
+SHELL = {"stages": [{"name": "shell", "pattern": "# ?$", "deadline": 2_000}], "silence": 80_000}
 
 
 def test_a_prompt_that_was_swamped_is_asked_for_again(make: Make) -> None:

@@ -38,7 +38,11 @@ steps:
   - say: {file: panics/darwin20-doubled.log, first: 2}
   - end: halt
 """
-NOISE = '{every: 0.05, tears: true, lines: ["en0: link is up", "{not a frame}", "AppleThing: {half of one"]}'
+NOISE = (
+    "{every: 0.05, tears: true,"
+    ' lines: ["en0: link is up", "{not a frame}", "AppleThing: {half of one", "words without an end\\\\c"]}'
+)
+"""What ends with its line can be taken out of a frame; what does not, costs the frame, which is asked for again."""
 
 
 def booted(tmp_path: Path, chatter: str) -> Guest:
