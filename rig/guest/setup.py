@@ -12,22 +12,24 @@ from rig.spec import GuestOS, NetworkSpec
 
 NETWORK_STAGE, SETUP_STAGE = "network-set", "setup"
 _LOGIN_SECONDS = 10.0
-_FRAME = 48
-"""Characters of a console line that a framed command cannot have."""
+_FRAME = 30
+"""Characters of a console line that are not the command's: what asks for its status."""
 _LIST = "ifconfig -a||ip link"
 _COMMANDS = {
     (GuestOS.DARWIN, "static"): (
         "ifconfig {interface} {address} netmask {netmask} up",
-        "route add default {gateway}",
+        "route delete default;route add default {gateway}",
     ),
     (GuestOS.DARWIN, "dhcp"): ("ipconfig set {interface} DHCP",),
     (GuestOS.LINUX, "static"): (
         "ifconfig {interface} {address} netmask {netmask} up",
-        "route add default gw {gateway}",
+        "route del default;route add default gw {gateway}",
     ),
     (GuestOS.LINUX, "dhcp"): ("udhcpc -n -q -i {interface}",),
 }
-"""What the operating systems' own tools take. Darwin: ifconfig(8), route(8), ipconfig(8)."""
+"""What the operating systems' own tools take; an image may have a route of its own already.
+
+Darwin: ifconfig(8), route(8), ipconfig(8)."""
 _BEGINS = re.compile(r"^(?:\d+: )?([A-Za-z][\w.-]*?)(?:@\w+)?(?::| +Link)")
 _MAC = re.compile(r"(?:ether|HWaddr|lladdr)\s+((?:[0-9A-Fa-f]{1,2}:){5}[0-9A-Fa-f]{1,2})(?![:0-9A-Fa-f])")
 

@@ -129,11 +129,12 @@ def test_an_image_that_does_it_itself_is_left_alone():
 @pytest.mark.parametrize(
     ("system", "network", "typed"),
     [
-        ("darwin", {"by": "static"}, ["ifconfig en2 10.0.2.15 netmask 255.255.255.0 up", "route add default 10.0.2.2"]),
+        ("darwin", {"by": "static"},
+         ["ifconfig en2 10.0.2.15 netmask 255.255.255.0 up", "route delete default;route add default 10.0.2.2"]),
         ("darwin", {"by": "dhcp"}, ["ipconfig set en2 DHCP"]),
         ("linux", {"by": "dhcp"}, ["udhcpc -n -q -i en2"]),
         ("linux", {"by": "static", "address": "10.0.2.99"},
-         ["ifconfig en2 10.0.2.99 netmask 255.255.255.0 up", "route add default gw 10.0.2.2"]),
+         ["ifconfig en2 10.0.2.99 netmask 255.255.255.0 up", "route del default;route add default gw 10.0.2.2"]),
         ("darwin", {"by": "static", "commands": ["netsetup {interface} {address}"]}, ["netsetup en2 10.0.2.15"]),
     ],
 )  # fmt: skip
