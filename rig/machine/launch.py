@@ -64,7 +64,11 @@ class Launch:
 
     @property
     def console_log(self) -> Path:
-        """QEMU's own log of every byte that the guest sent to its console."""
+        """QEMU's own log of every byte that the guest sent to its console.
+
+        A byte may stand in it twice: QEMU writes it down each time that it tries to send it, and tries again when the
+        console's reader has no room (chardev/char.c, qemu_chr_write_buffer). What the reader gets is exact.
+        """
         return self.logs / "console.log"
 
     @property

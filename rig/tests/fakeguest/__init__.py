@@ -15,5 +15,6 @@ in `scenario.py`). In a test marked `qemu`:
 entry that is the catalogue's `like` with the script's own changes: the real profile's stages, patterns and habits, on a
 machine of 64 MB. `bench.launch(script, directory)` is for who starts a `rig.machine.Machine` alone, as for a loader
 that speaks on the screen and waits for keys. `bench.entry(script)` is a catalogue entry's YAML file for the `rig`
-command.
+command. A script may play the rig's agent on the console, too: then commands, probes and `rig test` work by the serial
+transport (fixtures/boots/panic-in-a-probe.yaml).
 """
