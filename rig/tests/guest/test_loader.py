@@ -31,6 +31,8 @@ class FakeLoader:
     says: str = ""
     graphics: bool = False
     blinks: bool = False
+    late: int = 0
+    """Looks at a screen on which nothing is drawn yet."""
     typed: str = ""
     booted: str | None = None
     looks: int = 0
@@ -58,7 +60,7 @@ class FakeLoader:
         elif self.asked:
             text += self.prompt + self.typed
         else:
-            text += f"press F8 {min(self.looks, 50)}"
+            text += f"press F8 {min(max(self.looks - self.late, 0), 50)}"
         text = text.ljust(COLUMNS * 25)
         blink = str(self.looks % 2) if self.blinks else ""
         rows = tuple(text[at : at + COLUMNS] for at in range(0, len(text), COLUMNS))
@@ -92,6 +94,12 @@ def test_a_line_is_typed_at_the_prompt(graphics, blinks):
 
 def test_a_cursor_that_blinks_in_graphics_mode_is_nothing_new():
     loader = FakeLoader(graphics=True, blinks=True)
+    dialog(loader).give("-v", soon())
+    assert loader.booted == "-v"
+
+
+def test_a_screen_that_stays_as_it_was_before_any_key_did_something_is_no_prompt():
+    loader = FakeLoader(graphics=True, late=30_000, countdown=30_003)
     dialog(loader).give("-v", soon())
     assert loader.booted == "-v"
 

@@ -23,7 +23,7 @@ from rig.run import front
 from rig.run.front import arguments, exit_code, run_tests, select
 from rig.run.request import TestRequest
 from rig.run.settings import RunSettings
-from rig.spec import Accel, TransportChoice
+from rig.spec import Accel, BootFlags, PanicMode, TransportChoice
 from rig.tests.run import fakes
 from rig.tests.run.conftest import Probes
 
@@ -328,7 +328,7 @@ def test_a_fault_inside_pytest_is_not_called_bad_input(
 def test_the_settings_reach_pytest(probes: Probes, tmp_path: Path) -> None:
     settings = RunSettings(
         image="x", accel=Accel.KVM, time_factor=2.5, memory=512, batches=7, network=Network.OPEN, run_dir=tmp_path,
-        transport=TransportChoice.SERIAL,
+        transport=TransportChoice.SERIAL, keep=True, flags=BootFlags(panic=PanicMode.REBOOT, boot_args="-v a=1"),
     )  # fmt: skip
     image = ImageRecord(name="x", digest="", os="linux")
     with RunDir.create(tmp_path / "run", image=image) as run:
@@ -336,6 +336,7 @@ def test_the_settings_reach_pytest(probes: Probes, tmp_path: Path) -> None:
         plain = arguments(TestRequest(replace(settings, network=Network.CLOSED), workers="0"), ["node"], run)
     for part in ("--rig-image x", "--rig-accel kvm", "--rig-time-factor 2.5", "--rig-memory 512", "--rig-batches 7"):
         assert part in args
+    assert '--rig-keep --rig-flags {"panic":"reboot","boot_args":"-v a=1"}' in args
     assert "--rig-net" in args and "--rig-transport serial" in args
     assert "-n 3 --dist loadfile" in args
     assert " -x " in args
