@@ -74,7 +74,7 @@ class LoaderDialog:
         chords(line)  # refused before anything is pressed
         view = self._bring_prompt(deadline)
         if view.rows is not None:
-            self._type(line, view.flow, deadline)
+            self._type(line, self._prompt_on(view), deadline)
         else:
             self._type_unseen(line, deadline)
         before = self.screen.look()
@@ -119,6 +119,11 @@ class LoaderDialog:
 
         return self._await(at_prompt, deadline, f"its prompt did not come after {self.spec.key.upper()}")
 
+    def _prompt_on(self, view: View) -> str:
+        """What stands there as the prompt."""
+        found = re.search(self.spec.prompt.encode(), view.text.encode(), re.MULTILINE)
+        return found[0].decode().strip() if found else ""
+
     def _type(self, line: str, prompt: str, deadline: Deadline) -> None:
         """Type in pieces, each seen on the screen before the next; where keys were lost, all is taken back."""
         for attempt in range(_TRIES):
@@ -135,7 +140,7 @@ class LoaderDialog:
     def _echoed(self, prompt: str, before: str, piece: str, hold: int, deadline: Deadline) -> bool:
         """Type a piece; whether the line then stands at the end of the screen."""
         self._press(chords(piece), hold)
-        shown = re.compile(re.escape(_last_row(prompt)) + r" {0,2}" + re.escape((before + piece).rstrip()) + r"\Z")
+        shown = _line_shown(prompt, before + piece)
 
         def seen() -> bool:
             patience = Deadline.after(_ECHO_SECONDS + len(piece) * 2 * hold / 1000, self.factor)
@@ -150,9 +155,9 @@ class LoaderDialog:
 
     def _take_back(self, prompt: str, most: int, deadline: Deadline) -> None:
         """Backspaces until the prompt stands alone again."""
-        bare = _last_row(prompt)
+        bare = _line_shown(prompt, "")
         for _ in range(most):
-            if self.screen.look().flow.endswith(bare):
+            if bare.search(self.screen.look().flow):
                 return
             self._press(chords("\b"), _HOLD_MS * _SLOWER)
             before = self.screen.look().digest
@@ -207,9 +212,9 @@ def _found(pattern: str, view: View) -> bool:
     return re.search(pattern.encode(), view.text.encode(), re.MULTILINE) is not None
 
 
-def _last_row(flow: str) -> str:
-    """What stands last on the screen, after the last wide gap: the prompt itself."""
-    return re.split(r" {3,}", flow)[-1]
+def _line_shown(prompt: str, typed: str) -> re.Pattern[str]:
+    """The prompt with exactly this behind it; further down the screen there may be more."""
+    return re.compile(re.escape(prompt) + " {0,2}" + re.escape(typed.rstrip()) + r"(?:\Z| {2})")
 
 
 def _when(deadline: Deadline) -> float:

@@ -31,6 +31,7 @@ class FakeLoader:
     says: str = ""
     graphics: bool = False
     blinks: bool = False
+    footer: str = ""
     late: int = 0
     """Looks at a screen on which nothing is drawn yet."""
     typed: str = ""
@@ -61,7 +62,7 @@ class FakeLoader:
             text += self.prompt + self.typed
         else:
             text += f"press F8 {min(max(self.looks - self.late, 0), 50)}"
-        text = text.ljust(COLUMNS * 25)
+        text = text.ljust(COLUMNS * 24) + self.footer.ljust(COLUMNS)
         blink = str(self.looks % 2) if self.blinks else ""
         rows = tuple(text[at : at + COLUMNS] for at in range(0, len(text), COLUMNS))
         return View(text + blink, None if self.graphics else rows)
@@ -102,6 +103,12 @@ def test_a_screen_that_stays_as_it_was_before_any_key_did_something_is_no_prompt
     loader = FakeLoader(graphics=True, late=30_000, countdown=30_003)
     dialog(loader).give("-v", soon())
     assert loader.booted == "-v"
+
+
+def test_more_may_stand_below_the_prompt():
+    loader = FakeLoader(footer="Chameleon 2.4", loses=lambda number: number == 9)
+    dialog(loader).give(LINE, soon())
+    assert loader.booted == LINE
 
 
 def test_the_kernels_name_may_stand_before_the_flags():
