@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import random
+import select
 import socket
 import subprocess
 import threading
@@ -39,6 +40,7 @@ class Terminal:
         self.disks = Disks.create(directory, agent)
         self._random = random.Random(seed)
         self._directory = directory
+        self._over = threading.Event()
         self._master, slave = pty.openpty()
         self.shell = subprocess.Popen(
             ["/bin/sh", "-i"],
@@ -56,8 +58,9 @@ class Terminal:
             self._listener.bind(str(listen))
             self._listener.listen()
             steps = [self._outward, self._clients]
-        for step in steps:
-            threading.Thread(target=step, daemon=True).start()
+        self._threads = [threading.Thread(target=step, daemon=True) for step in steps]
+        for thread in self._threads:
+            thread.start()
         self.console = Console(ours, Watch(Dialect.LINUX))
 
     def _clients(self) -> None:
@@ -69,9 +72,12 @@ class Terminal:
 
     def _outward(self) -> None:
         with contextlib.suppress(OSError):
-            while data := os.read(self._master, 4096):
-                with contextlib.suppress(BrokenPipeError):
-                    self._theirs.sendall(self._spoil(data, self.noise))
+            while not self._over.is_set():
+                # A read that waits would keep the terminal open, and whoever sits there alive, beyond its close.
+                if select.select([self._master], [], [], 0.05)[0]:
+                    data = os.read(self._master, 4096)
+                    with contextlib.suppress(BrokenPipeError):
+                        self._theirs.sendall(self._spoil(data, self.noise))
 
     def _inward(self) -> None:
         with contextlib.suppress(OSError):
@@ -117,8 +123,13 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self.shell.kill()
         self.shell.wait()
+        self._over.set()
         self.hang_up()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.console.close()
+        for thread in self._threads:
+            thread.join()
         os.close(self._master)
         self._theirs.close()
