@@ -22,7 +22,7 @@ COMMANDS = {
     "cp": ("rig.cli.guests", "cp", "Copy a file or a directory's content into a guest, or out of one."),
     "screenshot": ("rig.cli.guests", "screenshot", "Write a guest's screen as PNG."),
     "gdb": ("rig.cli.debug", "gdb", "Attach gdb to a guest's CPUs."),
-    "dump": ("rig.cli.debug", "dump", "Write a guest's whole memory as an ELF core."),
+    "dump": ("rig.cli.debug", "dump", "Write a guest's whole memory as an ELF core, for gdb, lldb or crash."),
     "down": ("rig.cli.guests", "down", "End a guest."),
     "doctor": ("rig.cli.doctor", "doctor", "Look at this machine."),
     "schema": ("rig.cli.schema", "schema", "Print a JSON Schema."),

@@ -6,11 +6,10 @@ workers of xdist.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -277,16 +276,27 @@ def build(manifests: Sequence[ProbeManifest], *_: Any) -> dict[str, Path]:
     return {manifest.probe: manifest.source_paths[0] for manifest in manifests}
 
 
-@contextlib.contextmanager
-def installed(world: World) -> Iterator[World]:
-    """The rig with this world's guests, until the block is left."""
-    INSTALLED.append(world)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rig.run.making.ready_guest", world.boot)
+class installed:  # noqa: N801  (it is called as a function is)
+    """A context manager: the rig with this world's guests, until the block is left.
+
+    Not made of a generator: one that is never left (a pytest within a test may end so) would put back what it found
+    whenever it is collected, long behind the test.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._patch = pytest.MonkeyPatch()
+
+    def __enter__(self) -> World:
+        INSTALLED.append(self._world)
+        self._patch.setattr("rig.run.making.ready_guest", self._world.boot)
         for module in ("rig.run.worker", "rig.run.front"):
-            patch.setattr(f"{module}.Store", FakeStore)
-            patch.setattr(f"{module}.build", build)
-        yield world
+            self._patch.setattr(f"{module}.Store", FakeStore)
+            self._patch.setattr(f"{module}.build", build)
+        return self._world
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
 
 
 STORED = FakeStored(make_spec())
