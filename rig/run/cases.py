@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rig.errors import Evidence, GuestError, RigError, TransportError
+from rig.errors import Evidence, GuestError, PanicError, RigError, TransportError
 from rig.guest import Guest
 from rig.probe.bundle import make_bundle
 from rig.probe.manifest import ProbeManifest
@@ -20,6 +20,8 @@ _LIST_SECONDS = 20.0
 _FEWEST_BATCHES = 2
 MUTE_STARTS = 2
 """Starts on end without a hello until a probe is given up: each may cost minutes of waiting, and none is different."""
+MOST_SUSPECTS = 4
+"""Cases behind the one that was last heard of before a panic: more cannot have run while words were on their way."""
 PUSH_TRIES = 2
 """Guests on end that do not take a probe's file until it is given up."""
 
@@ -246,6 +248,53 @@ class CaseRunner:
         if story.fault is not None and not (story.complete and run.late is None):
             # Even where the guest is well: the probe may go on in it, and in the way of what comes next.
             self.keeper.lose(story.fault.message)
+        if isinstance(story.fault, PanicError) and payer is not None and run.behind:
+            self._ask_again(book, manifest, run, payer)
+
+    def _ask_again(self, book: _Book, manifest: ProbeManifest, run: ProbeRun, payer: CaseAnswer) -> None:
+        """Which case made the kernel panic: the one that was last heard of, or one behind it whose words were lost?
+
+        The last words of a guest may not get out of it. So each is run alone, until one panics; where none does, the
+        one that was last heard of pays.
+        """
+        assert run.culprit is not None
+        cleared: CaseAnswer | None = None
+        for name in (run.culprit, *run.behind[:MOST_SUSPECTS]):
+            answer = self._once_more(manifest, name)
+            if answer is None:
+                break
+            if answer.result.outcome is Outcome.PANIC:
+                if cleared is not None:
+                    payer.result, payer.evidence = cleared.result, cleared.evidence
+                    book.answers[name] = answer
+                return
+            if name == run.culprit:
+                words = "the guest panicked before the end of this case was heard; these are its results alone"
+                answer.result = answer.result.model_copy(update={"notes": (*answer.result.notes, words)})
+                cleared = answer
+            else:
+                book.answers[name] = answer
+        words = "the panic did not come again, neither in this case alone nor in those behind it"
+        payer.result = payer.result.model_copy(update={"notes": (*payer.result.notes, words)})
+
+    def _once_more(self, manifest: ProbeManifest, name: str) -> CaseAnswer | None:
+        """The answer of one case in a start of its own, in a new guest; None where there is none."""
+        try:
+            guest = self.keeper.begin(manifest.probe)
+            directory = self._push(guest, manifest)
+        except RigError as fault:
+            self.keeper.lose(fault.message)
+            return None
+        keeper = self.keeper
+        run = ProbeRun(guest, keeper.id, manifest, [name], directory, keeper.settings.batches, keeper.release)
+        result = run.finish().get(name)
+        answer = None if result is None else CaseAnswer(result)
+        if answer is not None and run.culprit is not None:
+            answer.evidence = keeper.evidence(run.guest_error)
+        self._gather(manifest.probe, run)
+        end = run.story.fault
+        keeper.lose(end.message if end else "it was to tell which case makes the kernel panic", hold=False)
+        return answer
 
     def _explain_refusal(self, book: _Book, manifest: ProbeManifest, run: ProbeRun, name: str) -> None:
         """The probe lacks some of the cases it was asked for: only those pay for it."""

@@ -176,8 +176,11 @@ class GuestKeeper:
             return fault.evidence
         return self._guest.evidence() if self._guest is not None else Evidence()
 
-    def lose(self, why: str) -> None:
-        """End the present guest, if there is one, and say why. Safe to call at any time."""
+    def lose(self, why: str, *, hold: bool = True) -> None:
+        """End the present guest, if there is one, and say why. Safe to call at any time.
+
+        One that went down is held where that is asked for, unless `hold` is false.
+        """
         held, self._held = self._held, None
         if held is None:
             return
@@ -185,7 +188,7 @@ class GuestKeeper:
         how = why if process.alive else f"QEMU ended: {process.how_it_ended}"
         if held.guest.lost is not None:
             how = held.guest.lost.message
-        if may_be_held(held.guest) and self._holds < MOST_HELD:
+        if hold and may_be_held(held.guest) and self._holds < MOST_HELD:
             self._hold(held, how)
             return
         held.close()

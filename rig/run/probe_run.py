@@ -78,6 +78,8 @@ class ProbeRun:
         self.story = ProbeStory()
         self.culprit: str | None = None
         """The case that was given the early end."""
+        self.behind: list[str] = []
+        """Cases after it that may have begun, too: a guest that goes down takes its last output along."""
         self.late: tuple[Outcome, str] | None = None
         """An early end after all cases had ended: whoever was handed out last pays for it."""
         self.begun: dict[str, None] = {}
@@ -265,6 +267,7 @@ class ProbeRun:
         began = self._open in missing
         self.culprit = self._open if began else missing[0]
         assert self.culprit is not None
+        self.behind = missing[missing.index(self.culprit) + 1 :]
         outcome, reason = verdict(
             story, "while this case ran" if began else "before this case began", self._manifest.probe
         )

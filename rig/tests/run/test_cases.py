@@ -39,6 +39,7 @@ FREE = {
     "hole": Outcome.ERROR,
     "open": Outcome.ERROR,
 }
+PANICS = {"panic", "before"}
 LOSES_GUEST = {"panic", "died", "hang", "timeout", "reset", "before"}
 
 
@@ -127,8 +128,10 @@ def test_one_case_pays_and_the_rest_runs(behaviour: str, bench: Bench) -> None:
     answers = bench.all()
     wanted = dict.fromkeys(NAMES, Outcome.PASS) | {"b": PAYS[behaviour]}
     assert outcomes(answers) == wanted
-    assert [names for _, names in bench.world.starts] == [NAMES, ["c", "d"]]
-    assert bench.world.booted == (2 if behaviour in LOSES_GUEST else 1)
+    # A panic is asked for again: the guest may have taken the words of more cases along.
+    again = [["b"]] if behaviour in PANICS else []
+    assert [names for _, names in bench.world.starts] == [NAMES, *again, ["c", "d"]]
+    assert bench.world.booted == (2 if behaviour in LOSES_GUEST else 1) + len(again)
     assert answers["b"].evidence == EVIDENCE
     assert [name for name, answer in answers.items() if answer.evidence] == ["b"]
     assert answers["b"].broken == (behaviour == "crash")
@@ -138,12 +141,13 @@ def test_one_case_pays_and_the_rest_runs(behaviour: str, bench: Bench) -> None:
 def test_a_lost_guest_is_ended_and_its_end_told(bench: Bench) -> None:
     bench.world.behaviours = {"b": "panic"}
     bench.all()
-    first, second = bench.world.guests
-    assert (first.closed, second.closed) == (True, False)
+    *lost, last = bench.world.guests
+    assert ([guest.closed for guest in lost], last.closed) == ([True, True], False)
     assert [(record.id, record.ended) for record in bench.records if record.ended] == [
-        ("main-1", "the guest's kernel panicked: test")
+        ("main-1", "the guest's kernel panicked: test"),
+        ("main-2", "the guest's kernel panicked: test"),
     ]
-    assert second.pushed == ["/tmp/rig/other", "/tmp/rig/sample"]
+    assert last.pushed == ["/tmp/rig/other", "/tmp/rig/sample"]
 
 
 @pytest.mark.parametrize("order", [list("dcba"), list("bdac"), list("cabd")])
@@ -153,7 +157,27 @@ def test_a_probe_may_have_an_order_of_its_own(order: list[str], behaviour: str, 
     bench.world.behaviours = {"b": behaviour, "d": "fail"}
     wanted = dict.fromkeys(NAMES, Outcome.PASS) | {"b": PAYS[behaviour], "d": Outcome.FAIL}
     assert outcomes(bench.all()) == wanted
-    assert len(bench.world.starts) <= 2
+    assert len(bench.world.starts) <= (3 if behaviour in PANICS else 2)
+
+
+def test_a_panic_that_took_words_along_is_the_right_cases(bench: Bench, home: Path) -> None:
+    """Of b the end was on its way, of c nothing, when c made the kernel panic."""
+    bench.world.behaviours = {"b": "first open", "c": "before"}
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"c": Outcome.PANIC}
+    assert [names for _, names in bench.world.starts] == [NAMES, ["b"], ["c"], ["d"]]
+    assert [name for name, answer in answers.items() if answer.evidence] == ["c"]
+    assert "before the end of this case was heard" in answers["b"].result.notes[0]
+    assert all(guest.closed for guest in bench.world.guests[:-1])
+
+
+def test_a_panic_that_does_not_come_again_is_not_lost(bench: Bench, home: Path) -> None:
+    bench.world.behaviours = {"b": "first panic"}
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"b": Outcome.PANIC}
+    assert [names for _, names in bench.world.starts] == [NAMES, ["b"], ["c"], ["d"]]
+    assert answers["b"].evidence == EVIDENCE
+    assert "did not come again" in answers["b"].result.notes[0]
 
 
 def test_cases_that_nobody_wants_are_not_run(bench: Bench) -> None:
@@ -176,7 +200,8 @@ def test_whatever_each_case_does(data: st.DataObject, tmp_path: Path) -> None:
         answers = bench.all(asked)
     paid = [name for name in names if behaviours[name] in PAYS]
     assert outcomes(answers) == {name: {**PAYS, **FREE}[behaviours[name]] for name in asked}
-    assert len(world.starts) <= len(paid) + 1
+    panics = sum(behaviours[name] in PANICS for name in names)
+    assert len(world.starts) <= len(paid) + panics + 1
     assert all(guest.closed for guest in world.guests[:-1])
     told = sum(record.lines for answer in answers.values() for record in answer.rubbish)
     printed = 2 * sum(name == "rubbish" for name in behaviours.values())

@@ -106,7 +106,7 @@ def test_two_workers_find_what_one_finds(behaviours: dict[str, str], go: Go, pro
     assert two.record.missing == two.record.running == ()
     assert len(one.record.leaks) == len(two.record.leaks)
     ended = {guest.id: guest.ended for guest in two.record.guests}
-    assert set(ended) <= {"gw0-1", "gw0-2", "gw1-1", "gw1-2"}
+    assert set(ended) <= {f"gw{worker}-{number}" for worker in (0, 1) for number in (1, 2, 3)}
     assert all(ended.values())
     names = [json.loads(line)["event"] for line in (two.place / "events.jsonl").read_text().splitlines()]
     assert names.count("guest.ended") == len(ended), "the workers' last events are not lost"

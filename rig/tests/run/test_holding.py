@@ -29,7 +29,8 @@ def test_every_guest_of_a_run_ends_with_it_unless_it_is_held(tmp_path: Path) -> 
             "struck": "panic",
             "behind": "pass",
         }
-        assert [guest.held for guest in record.guests] == ["held-reference", None]
+        # The second one told that it was this case that made the kernel panic.
+        assert [guest.held for guest in record.guests] == ["held-reference", None, None]
         assert record.guests[0].ended.endswith("; held as held-reference")
         assert "rig gdb held-reference" in done.stdout
         (one,) = Registry(rig.home / "state" / "guests").all()
