@@ -16,6 +16,7 @@ from rig.bench.frame import Plot, Series
 
 WIDTH = 480
 _LEFT, _RIGHT = 56, 16
+_EDGE = 20
 _LINES_HEIGHT = 210
 _CHARACTER = 6.6
 """Pixels that a letter takes at most, on average, in 12 pixels' sans-serif."""
@@ -200,7 +201,9 @@ def _bars(plot: Plot, series: list[tuple[str, list[_Point]]], top: float) -> tup
         y += 6
     grid: list[str] = []
     for mark in right.marks():
-        grid += [_line(across(mark), top, across(mark), y), _text(across(mark), y + 14, short(mark), anchor="middle")]
+        # At the left edge half of a centred number would be cut off.
+        anchor = "start" if across(mark) < _EDGE else "middle"
+        grid += [_line(across(mark), top, across(mark), y), _text(across(mark), y + 14, short(mark), anchor=anchor)]
     return [*grid, *bars, _text(12, y + 32, plot.y)], y + 42
 
 
