@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rig.probe import libsystem
+from rig.probe.agent import EXECUTABLE, build_agent
 from rig.probe.checkup import Checkup, build_all, checkup
 from rig.probe.manifest import ProbeManifest, load_manifests
 from rig.probe.toolchain import Target
@@ -19,7 +20,10 @@ def manifests() -> list[ProbeManifest]:
 def found(manifests: list[ProbeManifest]) -> Checkup:
     fixture = libsystem.load_fixture()
     symbols = libsystem.Symbols.recorded(fixture, str(libsystem.fixture_path()))
-    return checkup(manifests, build_all(manifests, Target, print), symbols)
+    built = build_all(manifests, Target, print)
+    for target, executables in built.items():
+        executables[EXECUTABLE] = build_agent(target.os, print)
+    return checkup(manifests, built, symbols)
 
 
 def test_no_fault_is_known_of_them(found: Checkup) -> None:
