@@ -73,7 +73,7 @@ def test_a_kernel_that_does_nothing_any_more(bench: Bench) -> None:
     one = bench.get()
     with pytest.raises(HangError) as caught:
         one.run("echo up; echo freeze >/sys/power/state; echo back", idle=2)
-        assert "said nothing for 2 s); the CPU idles" in caught.value.message
+    assert "said nothing for 2 s); the CPU idles" in caught.value.message
     assert "RIP" in caught.value.evidence.registers
     assert caught.value.evidence.screenshot is not None
 
