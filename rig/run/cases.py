@@ -288,8 +288,8 @@ class CaseRunner:
         keeper = self.keeper
         run = ProbeRun(guest, keeper.id, manifest, [name], directory, keeper.settings.batches, keeper.release)
         result = run.finish().get(name)
-        answer = None if result is None else CaseAnswer(result)
-        if answer is not None and run.culprit is not None:
+        answer = None if result is None else CaseAnswer(_worsened(result, *run.late) if run.late else result)
+        if answer is not None and (run.late or run.culprit):
             answer.evidence = keeper.evidence(run.guest_error)
         self._gather(manifest.probe, run)
         end = run.story.fault

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from rig.console.panics.lines import Line
 from rig.console.panics.model import Frame, Panic
 
@@ -19,7 +21,7 @@ hib_text_base model uptime_ns shutdown_begun last_started_kext last_stopped_kext
 """What is printed once, by the last of nested panics, and holds for the first as well."""
 
 
-class Reader:
+class Reader(ABC):
     """Takes lines one by one; `close` gives the panics, in the order in which they began.
 
     A dialect's reader says what its lines mean: `begins` for the line that opens a panic, `takes` for a line inside
@@ -47,17 +49,17 @@ class Reader:
         self.end()
         return self.found
 
+    @abstractmethod
     def begins(self, line: Line) -> Panic | None:
         """A panic that this line opens; None for any other line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def takes(self, panic: Panic, line: Line) -> bool:
         """Whether the line tells something of the open panic; what it tells is then in it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ends(self, line: Line) -> bool:
         """Whether the line shows that the panic is over: the machine starts again."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """The open panic is over."""

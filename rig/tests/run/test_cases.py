@@ -171,6 +171,24 @@ def test_a_panic_that_took_words_along_is_the_right_cases(bench: Bench, home: Pa
     assert all(guest.closed for guest in bench.world.guests[:-1])
 
 
+def test_a_panic_right_behind_a_case_is_that_cases(bench: Bench, home: Path) -> None:
+    """Alone, c ends and then the kernel panics: whoever runs last in a guest pays for it."""
+    bench.world.behaviours = {"b": "first open", "c": "before"}
+    begin = bench.runner._once_more
+
+    def once_more(manifest: ProbeManifest, name: str) -> CaseAnswer | None:
+        if name == "c":
+            bench.world.behaviours["c"], bench.world.late = "pass", "panic"
+        answer = begin(manifest, name)
+        bench.world.late = ""
+        return answer
+
+    bench.runner._once_more = once_more  # type: ignore[method-assign]
+    answers = bench.all()
+    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"c": Outcome.PANIC}
+    assert answers["c"].evidence == EVIDENCE
+
+
 def test_a_panic_that_does_not_come_again_is_not_lost(bench: Bench, home: Path) -> None:
     bench.world.behaviours = {"b": "first panic"}
     answers = bench.all()
