@@ -169,6 +169,10 @@ class CaseResult(Record):
         """Whether attempts disagree."""
         return any(attempt.outcome is not self.outcome for attempt in self.earlier)
 
+    def noted(self, words: str) -> Self:
+        """This result with one more note."""
+        return self.model_copy(update={"notes": (*self.notes, words)})
+
     def after(self, previous: CaseResult) -> Self:
         """This result as the next attempt of the case that `previous` tells of: nothing of it is lost."""
         tried = Attempt(

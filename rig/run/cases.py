@@ -270,12 +270,12 @@ class CaseRunner:
                 return
             if name == run.culprit:
                 words = "the guest panicked before the end of this case was heard; these are its results alone"
-                answer.result = answer.result.model_copy(update={"notes": (*answer.result.notes, words)})
+                answer.result = answer.result.noted(words)
                 cleared = answer
             else:
                 book.answers[name] = answer
         words = "the panic did not come again, neither in this case alone nor in those behind it"
-        payer.result = payer.result.model_copy(update={"notes": (*payer.result.notes, words)})
+        payer.result = payer.result.noted(words)
 
     def _once_more(self, manifest: ProbeManifest, name: str) -> CaseAnswer | None:
         """The answer of one case in a start of its own, in a new guest; None where there is none."""

@@ -74,13 +74,13 @@ class OrderFinder:
         if not candidates:
             return result
         if self._looked >= MOST_CASES:
-            return noted(result, f"whether the order matters was not asked: it was of {MOST_CASES} cases before")
+            return result.noted(f"whether the order matters was not asked: it was of {MOST_CASES} cases before")
         self._looked += 1
         try:
             trial = _Trial(self._alone(), Step(start, manifest, result.case), None if before else result)
             return self._ask(trial, result, candidates, forward=bool(before))
         except (_NotKnownError, RigError) as fault:
-            return noted(result, f"whether the order matters is not known: {fault}")
+            return result.noted(f"whether the order matters is not known: {fault}")
 
     @staticmethod
     def _ask(trial: _Trial, result: CaseResult, candidates: Sequence[Step], *, forward: bool) -> CaseResult:
@@ -90,7 +90,7 @@ class OrderFinder:
         found = find_order(candidates, near, trial.changes)
         if found is None:
             words = "flaky: it passes alone, and does not always fail after the same cases"
-            return noted(result, words) if forward else result
+            return result.noted(words) if forward else result
         assert trial.otherwise is not None
         order = OrderRecord(
             after=tuple(step.id for step in found.members),
@@ -99,8 +99,3 @@ class OrderFinder:
             minimal=found.minimal,
         )
         return result.model_copy(update={"order": order})
-
-
-def noted(result: CaseResult, words: str) -> CaseResult:
-    """The result with one more note."""
-    return result.model_copy(update={"notes": (*result.notes, words)})

@@ -25,7 +25,7 @@ from rig.result import CaseResult, GuestRecord, LeakRecord, Outcome, RubbishReco
 from rig.run.cases import CaseAnswer, CaseRunner, probes_directory
 from rig.run.guests import GuestKeeper
 from rig.run.making import Outfit
-from rig.run.ordering import OrderFinder, noted
+from rig.run.ordering import OrderFinder
 from rig.run.probe_run import case_facts
 from rig.run.settings import RunSettings
 from rig.spec import Isolation, PlacedEntry, load_quarantine
@@ -155,8 +155,8 @@ class Worker:
         if ran is None or not (wanted or (self.cases.keeper.warm and not result.outcome.costs_guest)):
             return
         if not wanted and not self.cases.keeper.may_have_another:
-            answer.result = noted(
-                result, "whether the order matters was not asked: the host has no room for a guest more"
+            answer.result = result.noted(
+                "whether the order matters was not asked: the host has no room for a guest more"
             )
             return
         self.events.emit("order.asked", case=result.id)
