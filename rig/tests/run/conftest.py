@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rig.guest.warm import ready_guest
+from rig.image.store import Store
+from rig.run import front, making, worker
 from rig.tests.run.fakes import World, installed, write_manifest
 
 CASES = ["first", "second", "third", "fourth"]
@@ -19,6 +22,14 @@ def pytest_unconfigure(config):
 """
 
 Probes = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_fakes_left() -> Iterator[None]:
+    """Tests of other modules, in the same process, boot real guests."""
+    yield
+    found = [vars(making)["ready_guest"], vars(worker)["Store"], vars(front)["Store"]]
+    assert found == [ready_guest, Store, Store]
 
 
 @pytest.fixture

@@ -289,7 +289,16 @@ class installed:  # noqa: N801  (it is called as a function is)
 
     def __enter__(self) -> World:
         INSTALLED.append(self._world)
-        self._patch.setattr("rig.run.making.ready_guest", self._world.boot)
+
+        def boot(*args: Any, **kwargs: Any) -> FakeGuest:
+            """By what `boot` the world has now: a test may put another there.
+
+            No test may patch the rig's own name instead: what was here would be put back in the order of the fixtures,
+            perhaps behind this, and the fakes left to the tests of other modules.
+            """
+            return self._world.boot(*args, **kwargs)
+
+        self._patch.setattr("rig.run.making.ready_guest", boot)
         for module in ("rig.run.worker", "rig.run.front"):
             self._patch.setattr(f"{module}.Store", FakeStore)
             self._patch.setattr(f"{module}.build", build)

@@ -105,14 +105,16 @@ def test_only_failures_in_a_row_count(world: World, keeper: GuestKeeper) -> None
     assert (world.booted, keeper.gave_up, keeper.ever_ready) == (4, None, True)
 
 
-def test_what_no_second_boot_mends_is_not_tried_again(keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_second_boot_mends_is_not_tried_again(
+    world: World, keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tries: list[int] = []
 
     def boot(*_: Any, **__: Any) -> None:
         tries.append(1)
         raise HostError("qemu-system-x86_64 is not installed")
 
-    monkeypatch.setattr("rig.run.making.ready_guest", boot)
+    monkeypatch.setattr(world, "boot", boot)
     for _ in range(2):
         with pytest.raises(HostError):
             keeper.get()
@@ -121,7 +123,7 @@ def test_what_no_second_boot_mends_is_not_tried_again(keeper: GuestKeeper, monke
 
 @pytest.mark.parametrize(("by_chance", "tries"), [(True, BOOT_TRIES), (False, 1)])
 def test_qemu_that_is_killed_as_it_starts_is_started_once_more(
-    by_chance: bool, tries: int, keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch
+    by_chance: bool, tries: int, world: World, keeper: GuestKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
 
@@ -129,7 +131,7 @@ def test_qemu_that_is_killed_as_it_starts_is_started_once_more(
         tried.append(1)
         raise LaunchError("QEMU did not start", command=["qemu"], exit_code=-9, by_chance=by_chance)
 
-    monkeypatch.setattr("rig.run.making.ready_guest", boot)
+    monkeypatch.setattr(world, "boot", boot)
     with pytest.raises(LaunchError):
         keeper.get()
     assert len(tried) == tries
