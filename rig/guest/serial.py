@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import secrets
 import shlex
 import threading
@@ -119,11 +120,21 @@ class SerialTransport(CommandTransport):
                 continue  # a line was damaged on its way; all of them may be said again
             if answers[-1].status == 0:
                 return
-        names = ", ".join(self._names)
+        said = self._line.console.tail(8)
         raise TransportError(
-            f"the guest finds the payload disk at none of {names}:\n{self._line.console.tail(8)}",
+            f"the guest finds the payload disk at none of {', '.join(self._names)}; it has"
+            f" {self._devices(shell, deadline)}:\n{said}",
             hint="serial.disks of the image's entry names the devices.",
         )
+
+    def _devices(self, shell: ConsoleShell, deadline: Deadline) -> str:
+        """What the guest has of devices with such names; its shell spells them out, `ls` may be missing."""
+        kinds = dict.fromkeys(re.sub(r"(\d+|[a-z])$", "", name) + "*" for name in self._names)
+        try:
+            found = [name for kind in kinds for name in shell.ask(f"echo {kind}", deadline).output.split()]
+        except TransportError as fault:
+            return f"no answer to what it has ({fault.message})"
+        return ", ".join(sorted(name for name in found if name not in kinds)) or "no device with such a name"
 
     def _answers(self, deadline: Deadline, lost: Lost | None) -> bool:
         """Whether an agent is there. Raises `TransportError` for one that is of no use."""

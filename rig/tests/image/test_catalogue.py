@@ -9,7 +9,7 @@ import yaml
 from rig import paths
 from rig.errors import ImageError, SpecError
 from rig.image.catalogue import Catalogue, user_dir
-from rig.spec import SourceKind
+from rig.spec import GuestOS, SourceKind, TransportKind
 from rig.tests.image.conftest import make_spec
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -36,6 +36,18 @@ def test_the_advertised_image_is_pinned() -> None:
     source = Catalogue.load().get("puredarwin-17.4").source
     assert source.kind is SourceKind.DOWNLOAD
     assert source.sha256 and source.archive == "xz"
+
+
+def test_the_two_raw_disks_are_looked_for_wherever_the_kernel_may_put_them() -> None:
+    """Darwin and Linux look at all disks at once: the one that was booted from may have any name."""
+    catalogue = Catalogue.load()
+    for name in sorted(catalogue.names()):
+        spec = catalogue.get(name)
+        if TransportKind.SERIAL in spec.transports:
+            names = set(spec.serial_disks)
+            assert len(names) >= 3, name
+            if spec.os is GuestOS.DARWIN:
+                assert {"/dev/rdisk0", "/dev/rdisk1", "/dev/rdisk2"} <= names, name
 
 
 def test_the_users_entries_win() -> None:
