@@ -16,7 +16,7 @@ from rig.events import Event, Events
 from rig.guest import Guest, GuestOptions
 from rig.guest.templates import Templates
 from rig.guest.warm import Layer, ready_guest
-from rig.machine.migration import copy_sparse
+from rig.machine.sparse import copy_sparse
 from rig.run.settings import DEFAULT_IMAGE
 
 

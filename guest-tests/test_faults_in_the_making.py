@@ -34,7 +34,7 @@ from rig.guest.templates import Templates
 from rig.guest.warm import Layer
 from rig.image.status import StoredImage
 from rig.machine import Machine
-from rig.machine.migration import copy_sparse
+from rig.machine.sparse import copy_sparse
 from rig.machine.template import DISK, META, RAM, STATE
 
 Save = Callable[[Machine, Path], None]

@@ -32,13 +32,14 @@ from rig.image import qemuimg, space
 from rig.image.status import StoredImage
 from rig.machine.firmware import find_uefi
 from rig.machine.launch import MemoryFile
-from rig.machine.migration import StateError, StateTimeout, copy_sparse, load_state, save_state
+from rig.machine.migration import StateError, StateTimeout, load_state, save_state
 from rig.machine.process import qemu_version
 from rig.machine.qmp import MonitorError
-from rig.machine.template import DISK, RAM, STATE, VARIABLES, DamagedTemplateError, Stage, Template, digest, write_meta
+from rig.machine.sparse import copy_sparse, digest
+from rig.machine.template import DISK, RAM, STATE, VARIABLES, DamagedTemplateError, Stage, Template, write_meta
 from rig.spec import Accel, Firmware, TransportKind
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Raised when what a template holds changes its meaning."""
 _KEEP = "keep a warm template"
 _TRIES = 2

@@ -5,8 +5,6 @@ QEMU calls it migration to a file with the capability x-ignore-shared (docs/deve
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 import time
 from pathlib import Path
@@ -22,7 +20,6 @@ _STEP = 0.002
 _ANSWER_SECONDS = 30.0
 _FULL = ("No space left on device", "Disk quota exceeded")
 """What `cat` says where it cannot write, by strerror(3)."""
-_CHUNK = 1 << 22
 _NO_LIMIT = 1 << 50
 """Bytes a second: QEMU's own limit spares networks."""
 
@@ -106,35 +103,3 @@ def _leave_shared_memory_out(machine: Machine, until: Deadline) -> None:
 def _patience(until: Deadline) -> float:
     """For one answer of QEMU's."""
     return max(_STEP, until.slice(_ANSWER_SECONDS))
-
-
-def copy_sparse(source: Path, to: Path) -> Path:
-    """Copy a file, its holes left holes; returns `to`. Raises OSError; a part is removed then."""
-    try:
-        with source.open("rb", buffering=0) as old, to.open("wb") as new:
-            size = os.fstat(old.fileno()).st_size
-            for start, end in extents(old.fileno(), size):
-                old.seek(start)
-                new.seek(start)
-                for at in range(start, end, _CHUNK):
-                    new.write(old.read(min(_CHUNK, end - at)))
-            os.ftruncate(new.fileno(), size)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            to.unlink()
-        raise
-    return to
-
-
-def extents(fd: int, size: int) -> list[tuple[int, int]]:
-    """Where a file has data: (start, end) in bytes, in order."""
-    found: list[tuple[int, int]] = []
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(fd, end, os.SEEK_DATA)
-        except OSError:
-            break  # ENXIO: only a hole is left
-        end = os.lseek(fd, start, os.SEEK_HOLE)
-        found.append((start, end))
-    return found

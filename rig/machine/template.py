@@ -12,7 +12,6 @@ checked before use.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from rig.errors import RigError
-from rig.machine.migration import extents
+from rig.machine.sparse import digest
 from rig.spec.base import Spec
 
 RAM, STATE, DISK, VARIABLES, META = "ram", "state", "disk.qcow2", "variables.qcow2", "template.json"
-_CHUNK = 1 << 22
 
 
 class DamagedTemplateError(RigError):
@@ -126,16 +124,3 @@ def write_meta(directory: Path, **facts: Any) -> Template:
     meta = Meta(files=files, **facts)
     (directory / META).write_text(meta.model_dump_json(indent=1), encoding="utf-8")
     return Template(directory, meta)
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file's data and where it lies; holes cost nothing."""
-    whole = hashlib.sha256()
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        for start, end in extents(file.fileno(), size):
-            whole.update(f"{start}-{end};".encode())
-            file.seek(start)
-            for at in range(start, end, _CHUNK):
-                whole.update(file.read(min(_CHUNK, end - at)))
-    return whole.hexdigest()

@@ -1,4 +1,4 @@
-"""A machine's state saved and loaded: real QEMU on a disk that nothing boots from, and files with holes."""
+"""A machine's state saved and loaded: real QEMU on a disk that nothing boots from."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rig.errors import GuestDied, HostError
 from rig.machine import Machine
 from rig.machine.launch import MemoryFile
-from rig.machine.migration import StateError, copy_sparse, extents, load_state, save_state
-from rig.machine.template import digest
+from rig.machine.migration import StateError, load_state, save_state
+from rig.machine.sparse import digest
 from rig.spec import Clock
-
-BLOCK = 1 << 16
 
 
 def saved(launch, place: Path, **keywords) -> None:
@@ -84,42 +80,3 @@ def test_qemu_killed_before_the_save(launch, disk, place) -> None:
         machine.process.wait(30)
         with pytest.raises(GuestDied):
             save_state(machine, place / "state", 30)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3)), max_size=8))
-def test_a_sparse_copy_is_the_same(tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[bool, int]]) -> None:
-    place = tmp_path_factory.mktemp("sparse")
-    with (place / "a").open("wb") as file:
-        at = 0
-        for data, blocks in parts:
-            if data:
-                file.seek(at)
-                file.write(os.urandom(blocks * BLOCK))
-            at += blocks * BLOCK
-        file.truncate(at)
-    copy_sparse(place / "a", place / "b")
-    assert (place / "a").read_bytes() == (place / "b").read_bytes()
-    assert digest(place / "a") == digest(place / "b")
-    assert (place / "b").stat().st_blocks <= (place / "a").stat().st_blocks
-
-
-def test_a_hole_costs_nothing_and_counts(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    for path, at in ((one, 0), (two, 1 << 30)):
-        with path.open("wb") as file:
-            file.seek(at)
-            file.write(b"x" * BLOCK)
-            file.truncate(1 << 31)
-    with two.open("rb") as file:
-        assert extents(file.fileno(), 1 << 31) == [(1 << 30, (1 << 30) + BLOCK)]
-    assert digest(one) != digest(two)
-
-
-def test_a_copy_that_fails_leaves_no_part(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        copy_sparse(tmp_path / "absent", tmp_path / "b")
-    (tmp_path / "a").write_bytes(b"x" * BLOCK)
-    (tmp_path / "b").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="space"):
-        copy_sparse(tmp_path / "a", tmp_path / "b")
-    assert not (tmp_path / "b").is_symlink()

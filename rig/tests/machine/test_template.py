@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rig.machine.template import DISK, META, RAM, STATE, DamagedTemplateError, Template, digest, write_meta
+from rig.machine.sparse import digest
+from rig.machine.template import DISK, META, RAM, STATE, DamagedTemplateError, Template, write_meta
 
 
 @pytest.fixture
