@@ -42,11 +42,22 @@ class Claim:
     def __init__(self, path: Path, text: str) -> None:
         """Make the file and claim it. Raises HostError."""
         self.path = path
+        self._fd = -1
         with space.explained(path, f"write {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-            os.write(self._fd, text.encode())
+            # Under its name only once it is claimed and says by whom: whoever looked before would take it for one that
+            # a dead process left, and remove it.
+            fresh = path.with_name(f"{path.name}.new")
+            fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                os.write(fd, text.encode())
+                fresh.rename(path)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                os.close(fd)
+                raise
+            self._fd = fd
 
     def fileno(self) -> int:
         """The descriptor that carries the claim."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,33 @@ def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == "gone"
     assert claimed_by(tmp_path / "a") is None
     assert not (tmp_path / "a").exists()
+
+
+def test_who_looks_while_it_is_made_does_not_undo_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the making of its file and the claiming: a look there took it for a dead process's, and removed it."""
+    real = fcntl.flock
+    looks: list[str | None] = []
+
+    def look_first(fd: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            looks.extend(claimed_by(path) for path in tmp_path.glob("*.guest"))
+        real(fd, how)
+
+    monkeypatch.setattr("rig.image.locks.fcntl.flock", look_first)
+    with Claim(tmp_path / "a.guest", "512"), Claim(tmp_path / "b.guest", "512"):
+        assert looks == ["512"]
+        assert [claimed_by(tmp_path / name) for name in ("a.guest", "b.guest")] == ["512", "512"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rig.image.locks.os.write", full)
+    with pytest.raises(HostError, match="disk full"):
+        Claim(tmp_path / "a.guest", "512")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_waits_is_told_once(tmp_path: Path) -> None:
