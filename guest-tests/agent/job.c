@@ -78,6 +78,12 @@ static int pipe_to_keep(int ends[2])
     return 0;
 }
 
+/* A descriptor that was ready may be another pipe's by now: no reading may wait. */
+static void read_at_once(int fd)
+{
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
 static void as_new(void)
 {
     sigset_t none;
@@ -138,6 +144,7 @@ static int helper_store(void)
     close(ends[0]);
     close(result[1]);
     stored = result[0];
+    read_at_once(stored);
     if (child > 0) {
         keeper = child;
         return ends[1];
@@ -185,6 +192,9 @@ static void start(const char *text, const struct extent *input, int to_scratch)
     close(err[1]);
     output = out[0];
     errors = err[0];
+    read_at_once(errors);
+    if (output >= 0)
+        read_at_once(output);
 }
 
 static int read_extent(const char **at, struct extent *what)
@@ -292,7 +302,7 @@ static void take(int *from, char type)
         ssize_t got = read(*from, data, sizeof data);
         if (got > 0) {
             tell(type, data, (size_t)got);
-        } else if (got == 0 || errno != EINTR) {
+        } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
             close_one(from);
             return;
         }
@@ -312,7 +322,7 @@ static void take_result(void)
         int error;
     } said;
     ssize_t got = read(stored, &said, sizeof said);
-    if (got < 0 && errno == EINTR)
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (got == (ssize_t)sizeof said) {
         on_scratch = said.what;

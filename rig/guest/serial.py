@@ -207,7 +207,8 @@ class SerialTransport(CommandTransport):
         with self._alone(deadline):
             job, stdout, stderr = self._follow(command, b"", True, deadline, words=short(command), lost=lost)
             check(command, _result(job, stdout, stderr, 0.0))
-            assert job.stored is not None
+            if job.stored is None:
+                raise TransportError(f"what {short(command)} printed was never whole on the guest's scratch disk")
             self._disks.take(job.stored, take)
 
     def _follow(

@@ -11,7 +11,9 @@ import pytest
 from rig.deadline import Deadline
 from rig.errors import TransportError, TransportTimeout
 from rig.guest import serialjob
+from rig.guest.frames import Frame
 from rig.guest.serial import SerialTransport
+from rig.guest.serialjob import Line
 from rig.tests.guest.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent is compiled for guests: Linux runs one")
@@ -134,6 +136,28 @@ def test_output_comes_while_the_command_runs(serial: SerialTransport, soon: Dead
     assert heard == [b"first\n", b"second\n"] and answer.ok
 
 
+def test_a_command_in_the_place_of_a_chatty_one(serial: SerialTransport, terminal: Terminal, tmp_path: Path) -> None:
+    """Whoever sent the first may have been killed. The agent waits for no word of the second: its pipes have the
+    numbers of the first one's, which had much to say."""
+    line = Line(terminal.console)
+
+    def hear(kind: str, job: int) -> bool:
+        patience = Deadline.after(20)
+        while not patience.expired:
+            if any((frame.type, frame.job) == (kind, job) for frame in line.receive(patience)):
+                return True
+        return False
+
+    for first in range(100, 110):  # the second must come while the first is heard
+        line.send(Frame("S", first, 0, b";;;exec yes"))
+        assert hear("o", first)
+        line.send(Frame("S", first + 100, 0, b";;;until [ -e go ]; do sleep 0.01; done"))
+        line.send(Frame("P", first + 200))
+        assert hear("p", first + 200)
+    (tmp_path / "go").touch()
+    assert hear("x", 209)
+
+
 def test_a_command_that_does_not_end_is_killed(serial: SerialTransport, soon: Deadline, tmp_path: Path) -> None:
     with pytest.raises(TransportTimeout, match="did not end within"):
         serial.run("echo $$ >pid; exec sleep 600", Deadline.after(0.5))
@@ -150,6 +174,16 @@ def test_what_is_left_behind_does_not_hold_the_line(
     monkeypatch.setattr(serialjob, "LEFT_OPEN_QUIET", 0.2)
     left = serial.run("sleep 600 & echo $!", soon).text
     assert serial.run(f"kill {left} && echo it ran on", soon).text == "it ran on"
+
+
+def test_what_is_left_behind_and_holds_the_scratch_disk_is_told(
+    serial: SerialTransport, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serialjob, "LEFT_OPEN_QUIET", 0.2)
+    taken: list[bytes] = []
+    with pytest.raises(TransportError, match="never whole on the guest's scratch disk"):
+        serial._stream("sleep 3 & echo begun", soon, None, taken.append)
+    assert taken == []
 
 
 def test_a_lost_guest_ends_the_wait(serial: SerialTransport, soon: Deadline) -> None:
