@@ -60,6 +60,8 @@ def _progress(console: Console) -> Events:
                 _say(console, f"accelerator {data['accel']} failed: {data['reason']}")
             case "template.make.started":
                 _say(console, "no warm template of this kind yet: one is made of a first boot")
+            case "template.waiting":
+                _say(console, "another process makes the warm template of this kind: waiting for it")
             case "template.removed" | "template.unused":
                 _say(console, f"warm template not used: {data['reason']}")
             case "template.restore.failed":

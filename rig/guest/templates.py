@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from rig.errors import InputError, RigError
 from rig.events import Events
 from rig.image import space
+from rig.image.locks import exclusive
 from rig.machine.guard import guard
 from rig.machine.template import META, DamagedTemplateError, Template
 from rig.paths import cache_dir, ensure
@@ -140,16 +141,12 @@ class Templates:
             note.unlink(missing_ok=True)
         return len(notes)
 
-    @contextlib.contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        ensure(self.root)
-        lock = FileLock(self.root / f"{key}.lock")
-        with space.explained(self.root, _WHAT):
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    def _lock(self, key: str) -> contextlib.AbstractContextManager[None]:
+        return exclusive(
+            ensure(self.root) / f"{key}.lock",
+            waiting=lambda: self.events.emit("template.waiting", key=key),
+            what=_WHAT,
+        )
 
     def _clear_remains(self, key: str) -> None:
         """What processes left that were killed, their keepers too, in the making of this template, whose lock is held.

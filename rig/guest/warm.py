@@ -36,7 +36,7 @@ from rig.machine.migration import StateError, StateTimeout, load_state, save_sta
 from rig.machine.process import qemu_version
 from rig.machine.qmp import MonitorError
 from rig.machine.sparse import copy_sparse, digest
-from rig.machine.template import DISK, RAM, STATE, VARIABLES, DamagedTemplateError, Stage, Template, write_meta
+from rig.machine.template import DISK, RAM, STATE, VARIABLES, Stage, Template, write_meta
 from rig.spec import Accel, Firmware, TransportKind
 
 _FORMAT = "2"
@@ -82,6 +82,7 @@ class _Kind:
             "clock": str(options.clock),
             "network": str(options.network),
             "flags": options.flags.model_dump_json(),
+            "login": spec.login.model_dump_json(),
             "setup": f"{spec.network.model_dump_json()} {[line.model_dump_json() for line in spec.setup]}",
         }
         way = chosen_way(spec, options)
@@ -162,7 +163,15 @@ class _Warm:
                 return None, fault.message
             try:
                 return self._restored(kind, template), ""
-            except (StateError, DamagedTemplateError, LaunchError, GuestError) as fault:
+            except (LaunchError, ImageError) as fault:
+                why = fault.message
+                # A port that is taken, memory that the host lacks: no fault of the template's, unless somebody has
+                # removed it meanwhile.
+                if self.templates.find(key) is not None:
+                    if isinstance(fault, ImageError):
+                        raise
+                    return None, why
+            except (StateError, GuestError) as fault:
                 why = fault.message
                 self.templates.remove(key, f"a guest could not be restored from it: {why}")
         return None, why
@@ -208,6 +217,8 @@ class _Warm:
                     stages = tuple(Stage(name=stage.name, seconds=stage.took) for stage in guest.stages)
                     host_key = _host_key(guest)
                     _quieten(guest)
+                    if not guest.alive and (death := guest.death()):
+                        raise death  # QEMU would save a guest that has panicked, too
                     save_state(guest.machine, into / STATE)
                 _end(guest)
                 # Over the image itself: a template does not need the one below it.

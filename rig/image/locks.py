@@ -15,9 +15,14 @@ from rig.image import space
 
 
 @contextmanager
-def exclusive(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock file `path`; `waiting` is called once when another process has it. Raises HostError."""
-    with space.explained(path, "lock the image store"):
+def exclusive(
+    path: Path, *, waiting: Callable[[], object] | None = None, what: str = "lock the image store"
+) -> Iterator[None]:
+    """Hold the lock file `path`; `waiting` is called once when another process has it. Raises HostError.
+
+    `what` is what cannot be done where it cannot be had.
+    """
+    with space.explained(path, what):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         try:

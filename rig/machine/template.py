@@ -12,6 +12,7 @@ checked before use.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,12 @@ class Template:
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
-        return sum(path.stat().st_blocks * 512 for path in self.directory.glob("*"))
+        """Bytes on disk; none for one that another process has removed meanwhile."""
+        total = 0
+        for path in self.directory.glob("*"):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_blocks * 512
+        return total
 
     def check(self) -> None:
         """See that every file is what was saved: read whole once in a process, and again when it was touched since.
@@ -113,8 +118,11 @@ class Template:
 
     @property
     def last_used(self) -> float:
-        """Seconds since the epoch."""
-        return self.file(META).stat().st_mtime
+        """Seconds since the epoch; 0 for one that another process has removed meanwhile."""
+        try:
+            return self.file(META).stat().st_mtime
+        except OSError:
+            return 0.0
 
 
 def write_meta(directory: Path, **facts: Any) -> Template:

@@ -12,6 +12,7 @@ _SAID = {
     "guest.held": "guest {guest} is held as {name}: {ways}",
     "guest.waiting": "guest {guest} waits: {reason}",
     "order.asked": "{case} is not as expected: looking whether that is by what ran before it",
+    "template.waiting": "guest {guest} waits: another process makes the warm template it needs",
     "template.unused": "guest {guest}: no warm template is used: {reason}",
     "template.removed": "a warm template was removed: {reason}",
     "listener.dropped": "a listener failed and was dropped: {fault}",

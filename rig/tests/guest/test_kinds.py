@@ -10,7 +10,8 @@ import pytest
 
 from rig.guest import GuestOptions, warm
 from rig.guest.templates import key_of
-from rig.spec import Accel, BootFlags, PanicMode
+from rig.machine import Network
+from rig.spec import Accel, BootFlags, Clock, PanicMode
 from rig.tests.guest.fakes import FakeStored, make_spec
 
 
@@ -38,8 +39,28 @@ LOADER = {"kind": "file", "path": "/EFI/BOOT/boot-args.txt"}
         ({"boot": {"loader": LOADER, "flags": {"verbose": True}}}, {}),
         ({"network": {"by": "static"}}, {}),
         ({"setup": [{"run": "/usr/sbin/sshd"}]}, {}),
+        ({"login": {"kind": "prompt", "user": "admin"}}, {}),
+        ({}, {"memory": 300}),
+        ({}, {"cpus": 2}),
+        ({}, {"clock": Clock.EXACT}),
+        ({}, {"network": Network.OPEN}),
+        ({}, {"console_only": True}),
+        ({}, {"binary": "qemu-other"}),
     ],
-    ids=["panic", "raw", "the entry's flags", "network", "setup"],
+    ids=[
+        "panic",
+        "raw",
+        "the entry's flags",
+        "network",
+        "setup",
+        "login",
+        "memory",
+        "cpus",
+        "clock",
+        "net",
+        "console",
+        "QEMU",
+    ],
 )
 def test_what_shapes_a_guest_is_in_its_templates_key(
     key_for: Any, spec: dict[str, Any], options: dict[str, Any]

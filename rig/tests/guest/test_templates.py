@@ -70,6 +70,35 @@ def test_a_race_makes_one(templates: Templates) -> None:
     assert calls == ["a"]
 
 
+def test_who_waits_for_another_process_is_told(templates: Templates, heard: list[Event]) -> None:
+    other = FileLock(templates.root / "a.lock")
+    templates.root.mkdir()
+    other.acquire()
+    templates.events.listen(lambda _: other.release())
+    templates.make("a", filler("a"))
+    assert [event.name for event in heard] == ["template.waiting"]
+
+
+def test_one_that_another_process_removes_meanwhile_harms_nobody(
+    templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in "abc":
+        templates.make(key, filler(key))
+    gone = Templates(templates.root)
+    real = Template.read.__func__  # type: ignore[attr-defined]
+
+    def read_then_remove(cls: type[Template], directory: Path) -> Template:
+        found: Template = real(cls, directory)
+        if found.meta.key == "b":
+            gone.remove("b", "by somebody else")
+        return found
+
+    monkeypatch.setattr(Template, "read", classmethod(read_then_remove))
+    found = templates.all()
+    assert [one.meta.key for one in found if one.last_used] == [one.meta.key for one in found if one.size]
+    assert {one.meta.key for one in found if one.size} == {"a", "c"}
+
+
 def test_a_failure_leaves_nothing(templates: Templates) -> None:
     def fail(into: Path) -> Template:
         (into / RAM).write_bytes(b"x")
