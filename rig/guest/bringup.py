@@ -15,6 +15,7 @@ from rig.errors import (
     BootError,
     GuestDied,
     GuestError,
+    HostError,
     LaunchError,
     PanicError,
     RigError,
@@ -34,6 +35,7 @@ from rig.image.overlay import create_overlay
 from rig.image.status import StoredImage
 from rig.machine import Launch, Machine
 from rig.machine.firmware import UefiFirmware, find_uefi
+from rig.machine.guard import guard
 from rig.machine.launch import MemoryFile
 from rig.machine.process import qemu_version
 from rig.machine.qmp import MonitorError
@@ -126,9 +128,7 @@ def attach(
     `HostError`, `InputError`.
     """
     ensure(options.logs)
-    # Private to this start, and removed with it; a plain callback, because a guest that is left running keeps it.
-    directory = Path(tempfile.mkdtemp(prefix="rig-", dir=scratch_parent()))
-    stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    directory = _private_directory(stack)
     if options.keep:
         stack.callback(_keep, directory, options.logs, events)
     claim = stack.enter_context(stored.hold(f"a guest in {directory}"))
@@ -149,6 +149,26 @@ def attach(
     guest = Guest(stored, options, machine, console, accel, reason, factor_of(options, accel), events)
     stack.callback(guest.let_go_of_transport)
     return guest
+
+
+def _private_directory(stack: contextlib.ExitStack) -> Path:
+    """A directory for one start. `stack` removes it, and the keeper, should this process be killed before."""
+    parent = scratch_parent()
+    try:
+        directory = Path(tempfile.mkdtemp(prefix="rig-", dir=parent))
+    except OSError as fault:
+        raise HostError(
+            f"{parent}: no directory for a guest can be made there: {fault.strerror}",
+            hint="Free some space, or let RIG_SCRATCH name another place.",
+        ) from fault
+    stack.callback(_remove, directory)
+    guard.add(directory)
+    return directory
+
+
+def _remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    guard.drop(directory)
 
 
 def _keep(directory: Path, logs: Path, events: Events) -> None:
@@ -202,6 +222,7 @@ def launch_of(
         network=options.network,
         ssh_port=options.ssh_port,
         guest_ssh_port=stored.spec.ssh.port,
+        guest_address=stored.spec.network.address if stored.spec.network.by == "static" else "",
         firmware=_firmware(directory, template) if spec.firmware is Firmware.UEFI else None,
         binary=options.binary,
         extra_disks=disks_of(stored, options, directory),

@@ -148,7 +148,7 @@ def _net(launch: Launch) -> list[str]:
     if spec.nic == "none":
         return []
     restrict = "off" if launch.network is Network.OPEN else "on"
-    forward = f"hostfwd=tcp:127.0.0.1:{launch.ssh_port}-:{launch.guest_ssh_port}"
+    forward = f"hostfwd=tcp:127.0.0.1:{launch.ssh_port}-{launch.guest_address}:{launch.guest_ssh_port}"
     # romfile= : no network boot, and one thing fewer that firmware runs.
     return [
         *("-netdev", f"user,id=net0,restrict={restrict},ipv6=off,{forward}"),

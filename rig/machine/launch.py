@@ -39,6 +39,8 @@ class Launch:
     ssh_port: int = 0
     """Loopback port forwarded to the guest's; 0 lets QEMU choose a free one."""
     guest_ssh_port: int = 22
+    guest_address: str = ""
+    """Where that port is; empty: the address that QEMU's DHCP server gives first."""
     firmware: UefiFirmware | None = None
     """For UEFI: `variables` is this start's own qcow2 copy."""
     binary: str = "qemu-system-x86_64"

@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,7 +52,7 @@ class Monitor:
         self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
         self._thread.start()
         try:
-            self._wait(self._connect(), seconds)
+            _wait(self._loop, self._connect(), seconds)
         except TimeoutError as fault:
             self.close()
             # QEMU serves one client at a time on each monitor; the next one is let in and not greeted.
@@ -77,10 +78,15 @@ class Monitor:
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None, *, seconds: float = 30.0) -> Any:
         """Send one command, return its answer. Raises `MonitorError`, or `GuestDied` when the session has ended."""
-        if self._loop is None:
+        loop = self._loop
+        if loop is None:
             raise GuestDied(f"QEMU's monitor is closed, {command} was not sent")
         try:
-            return self._wait(self._client.execute(command, arguments), seconds)
+            return _wait(loop, self._client.execute(command, arguments), seconds)
+        except _ClosedError as fault:
+            raise GuestDied(f"QEMU's monitor was closed before {command} was sent") from fault
+        except CancelledError as fault:
+            raise GuestDied(f"QEMU's monitor was closed while it was asked for {command}") from fault
         except TimeoutError as fault:
             raise MonitorTimeout(f"QEMU did not answer {command} within {seconds:.0f} s") from fault
         except QMPError as fault:
@@ -99,7 +105,7 @@ class Monitor:
             return
         # QEMU may be gone already, and the client re-raises whatever its end was; what is left is this side's thread.
         with contextlib.suppress(Exception):
-            self._wait(self._disconnect(), _CLOSE_SECONDS)
+            _wait(loop, self._disconnect(), _CLOSE_SECONDS)
         self._loop = self._thread = None
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_CLOSE_SECONDS)
@@ -112,11 +118,20 @@ class Monitor:
             await asyncio.gather(self._listening, return_exceptions=True)
         await self._client.disconnect()
 
-    def _wait(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
-        assert self._loop is not None
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(seconds)
-        except BaseException:
-            future.cancel()
-            raise
+
+class _ClosedError(Exception):
+    """Another thread has closed the session."""
+
+
+def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
+    """Have `loop` do it. Raises what the work raises, TimeoutError, and `_ClosedError` for a loop that is over."""
+    try:
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+    except RuntimeError as fault:
+        work.close()
+        raise _ClosedError from fault
+    try:
+        return future.result(seconds)
+    except BaseException:
+        future.cancel()
+        raise

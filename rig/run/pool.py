@@ -7,8 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
 
-from rig.errors import RigError
-
 
 class Closing(Protocol):
     """What can be ended."""
@@ -35,10 +33,18 @@ class Pool(Generic[Kept]):
 
     def take(self) -> Kept:
         """The one that is ready, or a new one. Raises what `make` raises."""
-        waiting, self._next = self._next, None
+        waiting = self._next
         if waiting is None:
             return self._make()
-        return waiting.result()
+        try:
+            ready = waiting.result()
+        except BaseException as fault:
+            # One who is interrupted while he waits does not get it: it stays here, for `close` to end.
+            if waiting.done() and waiting.exception() is fault:
+                self._next = None
+            raise
+        self._next = None
+        return ready
 
     def prepare(self) -> None:
         """Begin to make the next one ready, unless that is done already or may not be."""
@@ -66,5 +72,5 @@ class Pool(Generic[Kept]):
 
 def _end(waiting: Future[Kept]) -> None:
     """End what was made ready; one that could not be made has ended."""
-    with contextlib.suppress(RigError):
+    with contextlib.suppress(Exception):
         waiting.result().close()

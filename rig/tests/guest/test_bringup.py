@@ -13,7 +13,7 @@ import pytest
 
 from rig.console import Console
 from rig.deadline import Deadline
-from rig.errors import AuthError, BootError, GuestDied, InputError, LaunchError, PanicError, TransportError
+from rig.errors import AuthError, BootError, GuestDied, HostError, InputError, LaunchError, PanicError, TransportError
 from rig.events import Event, Events
 from rig.guest import GuestOptions, accel, boot_guest, bringup, reaching
 from rig.guest.accel import Verdicts
@@ -90,6 +90,45 @@ def test_a_boot_to_ready(bench: Bench) -> None:
     assert bench.nothing_is_left()
     assert bench.transport.closed
     guest.close()
+
+
+def test_its_directory_is_guarded_from_its_making_until_it_is_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before QEMU is started: making overlays takes time, and a kill may come at any."""
+    told: list[tuple[str, bool]] = []
+
+    class Told:
+        def add(self, directory: Path) -> None:
+            told.append(("add", directory.is_dir() and not list(directory.iterdir())))
+
+        def drop(self, directory: Path) -> None:
+            told.append(("drop", not directory.exists()))
+
+    monkeypatch.setattr(bringup, "guard", Told())
+    bench.boot().close()
+    assert told == [("add", True), ("drop", True)]
+
+
+def test_a_host_where_no_directory_can_be_made(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rig.guest.bringup.tempfile.mkdtemp", full)
+    with pytest.raises(HostError, match=r"no directory for a guest can be made there: No space left") as caught:
+        bench.boot()
+    assert "RIG_SCRATCH" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("network", "address"), [({}, ""), ({"by": "dhcp"}, ""), ({"by": "static", "address": "10.0.2.99"}, "10.0.2.99")]
+)
+def test_the_port_leads_to_the_address_that_is_set(bench: Bench, network: dict[str, str], address: str) -> None:
+    """Also to another than the one that QEMU would give."""
+    bench.stored = replace(bench.stored, spec=make_spec(network=network))
+    options = replace(bench.options, console_only=True)
+    launch = bringup.launch_of(bench.stored, options, Accel.TCG, bench.scratch, 0)  # type: ignore[arg-type]
+    assert launch.guest_address == address
 
 
 def test_console_only_asks_for_no_transport(bench: Bench) -> None:

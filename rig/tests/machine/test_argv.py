@@ -72,6 +72,8 @@ def test_no_image_reaches_outside_and_only_this_host_reaches_in(any_image):
 def test_the_network_is_opened_only_when_asked_for():
     argv = argv_of(MachineSpec(), network=Network.OPEN, ssh_port=2222, guest_ssh_port=2022)
     assert after(argv, "-netdev") == ["user,id=net0,restrict=off,ipv6=off,hostfwd=tcp:127.0.0.1:2222-:2022"]
+    argv = argv_of(MachineSpec(), ssh_port=2222, guest_address="10.0.2.99")
+    assert after(argv, "-netdev") == ["user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:2222-10.0.2.99:22"]
 
 
 def test_a_machine_without_a_card_has_no_network():

@@ -99,6 +99,23 @@ def test_events_come_in_order_and_a_bad_handler_misses_none(serve):
     monitor.close()
 
 
+def test_a_session_that_another_thread_closes_under_a_call(serve, monkeypatch):
+    """Between the look whether it is there and the sending: no assertion, and no coroutine that nobody awaits."""
+    monitor = Monitor(serve(cont={"return": {}}).client)
+    monitor.connect(PATIENCE)
+    real = monitor._client.execute
+
+    def close_first(*arguments: Any) -> Any:
+        work = real(*arguments)
+        monitor.close()
+        return work
+
+    monkeypatch.setattr(monitor._client, "execute", close_first)
+    with pytest.raises(GuestDied, match="was closed before cont was sent"):
+        monitor.execute("cont", seconds=PATIENCE)
+    assert no_threads()
+
+
 def test_a_server_that_goes_while_it_is_asked(serve):
     server = serve()
     monitor = Monitor(server.client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import pytest
@@ -97,6 +98,23 @@ def test_a_failure_is_told_to_whoever_takes(pool: Pool[Thing], maker: Maker) -> 
         pool.take()
     maker.fails = False
     assert pool.take().number == 1
+
+
+def test_one_who_is_interrupted_while_he_waits_leaves_it_to_the_pool(
+    pool: Pool[Thing], maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.prepare()
+    assert maker.began.wait(30)
+
+    def interrupted(*_: object) -> Thing:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Future, "result", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.take()
+    pool.close()
+    assert maker.made[0].closed.is_set()
 
 
 def test_ended_behind_the_callers_back(pool: Pool[Thing], maker: Maker) -> None:
