@@ -31,6 +31,7 @@ from rig.guest.warm import ready_guest
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
+from rig.machine.argv import check_clock
 from rig.paths import ensure, state_dir
 from rig.probe.agent import build_agent
 from rig.spec import Accel, Clock, PanicMode, TransportChoice
@@ -81,7 +82,7 @@ def up(
     ssh_port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0: a free one.")] = 0,
     memory: Annotated[int | None, typer.Option(min=64, help="RAM in MiB.")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="Virtual CPUs.")] = None,
-    time_factor: Annotated[float | None, typer.Option(min=0.001, help="Scale of every deadline.")] = None,
+    time_factor: Annotated[float | None, typer.Option(min=0.001, max=1000, help="Scale of every deadline.")] = None,
     transport: Annotated[
         TransportChoice, typer.Option(help="The way in: auto is what the image has; serial does without a network.")
     ] = TransportChoice.AUTO,
@@ -97,6 +98,7 @@ def up(
     console = Console()
     registry = Registry()
     spec = Catalogue.load().get(image)
+    check_clock(clock, accel, cpus or spec.machine.cpus)
     stored = Store().ensure(spec, lambda words: _say(console, words))
     with registry.reserve(name, spec.name) as chosen:
         options = GuestOptions(

@@ -36,8 +36,8 @@ def test(
     run_dir: Annotated[Path | None, typer.Option(help="Where results go (default: one by date).")] = None,
     accel: Annotated[Accel | None, typer.Option(help="Accelerator (default: the best seen to work).")] = None,
     clock: Annotated[Clock | None, typer.Option(help="wall, or exact: executed instructions.")] = None,
-    batches: Annotated[int | None, typer.Option(min=2, help="Samples of each timing (default 30).")] = None,
-    time_factor: Annotated[float | None, typer.Option(min=0.001, help="Scale of every deadline.")] = None,
+    batches: Annotated[int | None, typer.Option(min=2, max=10_000, help="Samples of each timing (default 30).")] = None,
+    time_factor: Annotated[float | None, typer.Option(min=0.001, max=1000, help="Scale of every deadline.")] = None,
     memory: Annotated[int | None, typer.Option(min=64, help="RAM of each guest in MiB.")] = None,
     isolation: Annotated[
         Isolation | None, typer.Option(help="Which cases share a guest: all, those of one probe, or none.")
@@ -84,7 +84,7 @@ def test(
         raise typer.Exit(resume_tests(again, Console()))
     wanted = load_spec(SuiteSpec, suite) if suite else _SUITE
     settings = RunSettings(
-        image=image or wanted.image or DEFAULT_IMAGE,
+        image=next(one for one in (image, wanted.image, DEFAULT_IMAGE) if one is not None),
         accel=accel or wanted.accel,
         clock=clock or wanted.clock,
         time_factor=time_factor or wanted.time_factor,

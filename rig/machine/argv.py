@@ -50,13 +50,18 @@ def build_argv(launch: Launch, *, qmp_fd: int) -> list[str]:
     return argv + list(spec.extra_args)
 
 
-def _refuse_contradictions(launch: Launch) -> None:
-    spec = launch.spec
-    if launch.clock is Clock.EXACT and (spec.cpus != 1 or launch.accel is not Accel.TCG):
+def check_clock(clock: Clock, accel: Accel, cpus: int) -> None:
+    """Refuse a clock that the rest does not go with. Raises `InputError`."""
+    if clock is Clock.EXACT and (cpus != 1 or accel not in {Accel.TCG, Accel.AUTO}):
         raise InputError(
-            f"the exact clock needs TCG and one CPU, found {launch.accel} and machine.cpus: {spec.cpus}",
+            f"the exact clock needs TCG and one CPU, found {accel} and machine.cpus: {cpus}",
             hint="Use --clock wall, or --accel tcg with cpus: 1.",
         )
+
+
+def _refuse_contradictions(launch: Launch) -> None:
+    spec = launch.spec
+    check_clock(launch.clock, launch.accel, spec.cpus)
     if spec.firmware is Firmware.UEFI and launch.firmware is None:
         raise InputError("machine.firmware is uefi, but no UEFI firmware was given", hint="apt-get install ovmf")
     if len(launch.extra_disks) >= _DISKS[spec.disk]:

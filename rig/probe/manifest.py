@@ -228,7 +228,8 @@ def find_case(manifests: Sequence[ProbeManifest], name: str) -> tuple[ProbeManif
         raise InputError(f"{len(alike)} probes have a case {name!r}", hint=f"Say which: {', '.join(alike)}.")
     if alike:
         return every[alike[0]]
-    raise _unknown("case", name, set(every) | {case for _, case in every.values()})
+    whole = {m.probe for m in manifests} | {m.mechanism for m in manifests}
+    raise _unknown("probe, mechanism or case", name, whole | set(every) | {case for _, case in every.values()})
 
 
 def compare(manifest: ProbeManifest, listed: Sequence[str]) -> None:
@@ -274,6 +275,10 @@ def _at(path: Path, key: str) -> str:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> InputError:
-    near = difflib.get_close_matches(name, sorted(known), 4, 0.6)
+    by_lower = {one.lower(): one for one in sorted(known)}
+    lower = name.strip().lower()
+    begun = sorted((one for one in by_lower if lower and one.startswith(lower)), key=len)
+    alike = difflib.get_close_matches(lower, sorted(by_lower), 4, 0.6)
+    near = [by_lower[one] for one in dict.fromkeys([*begun, *alike])][:4]
     guess = f"Did you mean {' or '.join(near)}? " if near else ""
     return InputError(f"there is no {what} {name!r}", hint=f"{guess}`rig probes list` shows the probes.")

@@ -22,6 +22,7 @@ from rig.guest.ways import chosen_way
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
 from rig.machine import Network
+from rig.machine.argv import check_clock
 from rig.paths import ensure, probes_dir, state_dir
 from rig.probe.agent import build_agent
 from rig.probe.bundle import make_bundle
@@ -141,6 +142,7 @@ def write_reports(record: RunRecord, run: RunDir) -> None:
 def _check_way_in(spec: ImageSpec, settings: RunSettings) -> None:
     options = GuestOptions(logs=state_dir(), transport=settings.transport, agent=build_agent, flags=settings.flags)
     check_flags(spec, options)
+    check_clock(settings.clock, settings.accel, settings.cpus or spec.machine.cpus)
     if chosen_way(spec, options) is None:
         raise InputError(
             f"image {spec.name} has no way in: no SSH, and a console that takes no input",

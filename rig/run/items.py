@@ -26,6 +26,8 @@ def looks_like_manifest(path: Path) -> bool:
     """Whether a YAML file is a probe's manifest: it names a probe and its cases."""
     if path.suffix not in {".yaml", ".yml"}:
         return False
+    if not path.is_file():
+        return False
     try:
         head = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -16,6 +16,9 @@ from rig.spec.yamltext import Lines, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 _MOST_FAULTS = 20
+_MOST_BYTES = 4 << 20
+_SHELLS_PIPES = (("/", "dev"), ("/", "proc"))
+"""Where a shell's `<(...)` and standard input are: somebody writes to these."""
 _WORDS = {
     "string_type": "should be text",
     "tuple_type": "should be a list",
@@ -41,13 +44,22 @@ def load_spec(model: type[Model], path: Path) -> Model:
 
 
 def read_spec(path: Path) -> str:
-    """The file's text. Raises `SpecError` for one that cannot be read."""
+    """The file's text. Raises `SpecError` for one that cannot be read, or that nobody can have written by hand."""
     try:
-        return path.read_text(encoding="utf-8")
+        if path.is_fifo() and path.parts[:2] not in _SHELLS_PIPES:
+            # Opened, it would wait for a writer for ever; one such thing in a catalogue would stop every command.
+            raise SpecError(f"{path}: is a named pipe, a file is wanted", hint="Check the path.")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise SpecError(f"{path}: has more than {_MOST_BYTES >> 20} MiB: no such file is", hint="Check the path.")
+        return data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as fault:
         raise SpecError(f"{path}: not UTF-8 text (byte {fault.start})", hint="Save the file as UTF-8.") from fault
     except OSError as fault:
         raise SpecError(f"{path}: {fault.strerror}", hint="Check the path.") from fault
+    except ValueError as fault:  # a name with a NUL, or with half a character: YAML can write both
+        raise SpecError(f"{str(path)!r}: no file can have this name", hint="Check the path.") from fault
 
 
 def parse_spec(model: type[Model], text: str, origin: str) -> Model:

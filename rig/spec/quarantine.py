@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from rig.errors import SpecError
 from rig.spec.base import Spec
-from rig.spec.loader import load_spec
+from rig.spec.loader import parse_spec, read_spec
 from rig.spec.yamltext import read_yaml
 
 Failing = Literal["fail", "timeout", "crashed", "hang", "panic"]
@@ -108,8 +108,9 @@ class PlacedEntry:
 
 def load_quarantine(path: Path) -> tuple[PlacedEntry, ...]:
     """Read a quarantine file. Raises `SpecError` as `load_spec` does, and for a case that stands there twice."""
-    spec = load_spec(QuarantineSpec, path)
-    lines = read_yaml(path.read_text(encoding="utf-8"), str(path))[1]
+    text = read_spec(path)  # once: a pipe can be read no second time
+    spec = parse_spec(QuarantineSpec, text, str(path))
+    lines = read_yaml(text, str(path))[1]
     places = [f"{path}:{lines.get(('entries', str(index)), 1)}" for index in range(len(spec.entries))]
     placed = [PlacedEntry(entry, place) for entry, place in zip(spec.entries, places, strict=True)]
     faults = []

@@ -89,7 +89,7 @@ def test_without_options_there_are_defaults(rig: Rig, asked: list[TestRequest]) 
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["nosuch"], "there is no case 'nosuch'"),
+        (["nosuch"], "there is no probe, mechanism or case 'nosuch'"),
         (["pipes", "-n", "many"], "-n many: found 'many'; a number up to 256, or auto, is wanted"),
         (["-n", "-1"], "a number up to 256"),
         (["-n", "9999"], "a number up to 256"),
@@ -181,3 +181,27 @@ def test_what_cannot_stand_beside_resume(
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err
     assert answer.err.count("rig: error:") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--time-factor", "inf"), ("--time-factor", "1e300"), ("--time-factor", "nan"), ("--batches", "10001")],
+)
+def test_absurd_numbers_are_refused_before_anything_is_started(
+    rig: Rig, asked: list[TestRequest], option: str, value: str
+) -> None:
+    answer = rig("test", option, value)
+    assert answer.code == 2 and option in answer.err
+    assert not asked
+
+
+@pytest.mark.parametrize("accel", ["kvm", "hvf"])
+def test_a_clock_that_an_accelerator_cannot_have_is_told_before_anything_is_built(rig: Rig, accel: str) -> None:
+    answer = rig("test", "--clock", "exact", "--accel", accel, "pipe.capacity")
+    assert (answer.code, answer.out) == (2, "")
+    assert f"the exact clock needs TCG and one CPU, found {accel}" in answer.err
+
+
+def test_an_empty_name_of_an_image_is_no_default(rig: Rig) -> None:
+    answer = rig("test", "--image", "", "pipe.capacity")
+    assert answer.code == 2 and "unknown image ''" in answer.err

@@ -137,6 +137,24 @@ def test_an_unknown_case_brings_its_neighbours(workshop: Workshop, wrong: str) -
     assert "other_thing" not in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("One", "one"),
+        ("PIPES", "pipes"),
+        ("one.lon", "one.lone"),
+        ("pipess", "pipes"),
+        ("one.", "one.lone"),
+        (" lone", "lone"),
+    ],
+)
+def test_a_name_that_is_nearly_right_brings_the_right_one(workshop: Workshop, wrong: str, meant: str) -> None:
+    workshop.probe("one", cases={"lone": case(), "other_thing": case()})
+    with pytest.raises(InputError, match="there is no probe, mechanism or case") as caught:
+        find_case(workshop.load(), wrong)
+    assert f" {meant} " in caught.value.hint.replace("?", " ")
+
+
 def test_probes_are_selected_by_name_and_by_mechanism(workshop: Workshop) -> None:
     workshop.probe("one", mechanism="fifos")
     workshop.probe("three", mechanism="fifos")

@@ -277,7 +277,7 @@ def test_last_failed(go: Go, probes: Probes) -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ({"select": ("nosuch",)}, "there is no case 'nosuch'"),
+        ({"select": ("nosuch",)}, "there is no probe, mechanism or case 'nosuch'"),
         ({"keyword": "nosuch"}, "no case matches the selection"),
         ({"marks": "nosuch"}, "no case matches the selection"),
         ({"keyword": "a b c("}, "pytest did not take its arguments: .*Wrong expression passed to '-k'"),

@@ -1,6 +1,8 @@
 """Whatever stands in a file: a model, or an error that says where, what was found and what is allowed."""
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +226,21 @@ def test_the_lines_that_are_kept_are_bounded():
     _, lines = read_yaml("a: &a {x: *a, y: [*a]}", "a.yaml")
     assert len(lines) < 30_000
     assert max(map(len, lines)) < 100
+
+
+def test_a_named_pipe_in_a_files_place_is_not_waited_for(tmp_path):
+    pipe = tmp_path / "a.yaml"
+    os.mkfifo(pipe)
+    with pytest.raises(SpecError, match="is a named pipe"):
+        load_spec(Tree, pipe)
+
+
+def test_an_endless_file_is_read_no_further_than_a_spec_can_be():
+    with pytest.raises(SpecError, match="has more than 4 MiB"):
+        load_spec(Tree, Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("name", ["a\0b.yaml", "\ud800/a.yaml"])
+def test_a_name_that_no_file_can_have(name):
+    with pytest.raises(SpecError, match="no file can have"):
+        load_spec(Tree, Path(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,15 @@ def test_a_case_stands_there_once_for_an_image(tmp_path: Path) -> None:
         path = write(tmp_path, one, other)
         with pytest.raises(SpecError, match=rf"{path}:9: case pipe.eof is quarantined already at {path}:2"):
             load_quarantine(path)
+
+
+def test_a_quarantine_may_come_by_a_pipe(tmp_path: Path) -> None:
+    text = write(tmp_path, ENTRY).read_bytes()
+    reading, writing = os.pipe()
+    os.write(writing, text)
+    os.close(writing)
+    try:
+        (one,) = load_quarantine(Path(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
+    assert one.entry.case == "pipe.eof" and one.place.endswith(":2")
