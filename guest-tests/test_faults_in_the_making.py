@@ -36,6 +36,7 @@ from rig.image.status import StoredImage
 from rig.machine import Machine
 from rig.machine.sparse import copy_sparse
 from rig.machine.template import DISK, META, RAM, STATE
+from rig.tests.real import until
 
 Save = Callable[[Machine, Path], None]
 
@@ -111,12 +112,18 @@ def children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if one.name().startswith("qemu-system")]
 
 
+def memory_gone(machine: Machine, to: Path) -> None:
+    os.truncate(to.parent / RAM, 0)
+    # A guest that is stopped before it reads of its memory again would be saved, without a memory.
+    until(lambda: ended(machine.process.pid), "QEMU's end")
+
+
 @pytest.mark.parametrize(
     ("before", "words"),
     [
         (by_pid(signal.SIGKILL), "QEMU ended: killed by SIGKILL, while a warm template was made of it"),
         # What a page that the file system has no room for does: the kernel has no other way to tell it.
-        (lambda machine, to: os.truncate(to.parent / RAM, 0), "killed by SIGBUS, as when the disk under its memory's"),
+        (memory_gone, "killed by SIGBUS, as when the disk under its memory's"),
     ],
     ids=["killed", "no room for its memory"],
 )

@@ -216,7 +216,7 @@ def test_noise_while_the_agent_is_brought(tmp_path: Path, agent: Path, soon: Dea
         serial = terminal.transport()
         serial.connect(soon, fresh=True)
         assert serial.run("echo well", soon).text == "well"
-        assert terminal.woven > 3
+        assert terminal.woven  # how often depends on how the bytes come
 
 
 def test_a_console_that_was_taken_back_is_taken_again(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -63,6 +65,19 @@ def running(run_dir: Path, case: str) -> bool:
         return False  # its first line is not written yet
 
 
+def under_way(rig: RealRig, process: subprocess.Popen[str], run_dir: Path, case: str) -> list[psutil.Process]:
+    """Wait until a case runs in a guest; returns every QEMU that is up then."""
+    found: list[psutil.Process] = []
+
+    def begun() -> bool:
+        found[:] = rig.qemus(process) if running(run_dir, case) else []
+        return bool(found) or process.poll() is not None
+
+    until(begun, case)
+    assert process.poll() is None, "".join(process.communicate())
+    return found
+
+
 def outcomes(record: RunRecord) -> dict[str, str]:
     return {case.id: str(case.outcome) for case in record.cases}
 
@@ -71,8 +86,7 @@ def test_qemu_killed_in_the_middle_costs_one_case(rig: RealRig, tmp_path: Path) 
     write_probe(tmp_path / "probes", "one", waits=6)
     run_dir = tmp_path / "run"
     process = rig.start(*TEST, "--probes", tmp_path / "probes", "--run-dir", run_dir, "--plain")
-    until(lambda: running(run_dir, "one.waits") or process.poll() is not None, "the case")
-    (qemu,) = rig.qemus(process)
+    (qemu,) = under_way(rig, process, run_dir, "one.waits")
     qemu.kill()
     out, err = process.communicate(timeout=300)
     record = load(run_dir)
@@ -94,8 +108,7 @@ def test_an_interrupt_leaves_a_record_and_no_qemu(
         write_probe(tmp_path / "probes", name, waits=60)
     run_dir = tmp_path / "run"
     process = rig.start(*(*TEST, "--probes", tmp_path / "probes", "--run-dir", run_dir, "-n", workers, "--plain"))
-    until(lambda: running(run_dir, "one.waits") or process.poll() is not None, "the case")
-    assert rig.qemus(process)
+    under_way(rig, process, run_dir, "one.waits")
     process.send_signal(number)
     out, err = process.communicate(timeout=300)
     record = load(run_dir)

@@ -11,7 +11,7 @@ import pytest
 
 from rig.result import RunRecord, load
 from rig.tests.real import RealRig, until
-from rig.tests.run.test_real import CASES, outcomes, running, write_probe
+from rig.tests.run.test_real import CASES, outcomes, under_way, write_probe
 
 pytestmark = pytest.mark.qemu
 
@@ -27,12 +27,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRig]:
 def killed_in(rig: RealRig, case: str, part: int, run_dir: Path, *args: object) -> RunRecord:
     """Start `rig test ARGS`, kill it by SIGKILL once `case` is under way, see its guests go; what it left."""
     process = rig.start("test", *args, "--plain")
-
-    def begun() -> bool:
-        return running(run_dir, case) and load(run_dir).parts == part
-
-    until(lambda: begun() or process.poll() is not None, case)
-    assert rig.qemus(process)
+    under_way(rig, process, run_dir, case)
+    assert load(run_dir).parts == part
     process.kill()
     process.communicate()
     until(lambda: not rig.qemus(process), "QEMU's end")
