@@ -15,6 +15,7 @@ import typer
 from rig.cli.guests import Name
 from rig.errors import HostError, InputError
 from rig.guest.registry import Registry, RunningGuest
+from rig.guest.standstill import run_state
 from rig.image import space
 from rig.machine.qmp import Monitor
 
@@ -44,7 +45,8 @@ def stub(one: RunningGuest) -> Iterator[Path]:
     """QEMU's gdb stub on a socket of the guest's own directory, within the block; then the guest is as it was."""
     place = one.directory / "gdb.sock"
     with one.monitor() as monitor:
-        stood = monitor.execute("query-status")["status"] == "paused"
+        # A held guest need not be "paused": one that asked for a reset is "shutdown", and cannot go on.
+        stood = run_state(monitor) is not None
         said = monitor.human(f"gdbserver unix:{place},server=on,wait=off").strip()
         if not place.is_socket():
             raise HostError(f"QEMU opened no gdb stub for {one.name}: {said or 'it said nothing'}")

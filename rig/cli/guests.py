@@ -27,6 +27,7 @@ from rig.guest.commands import CommandTransport
 from rig.guest.registry import Registry, RunningGuest
 from rig.guest.serial import SerialTransport
 from rig.guest.ssh import SshTransport
+from rig.guest.standstill import standstill
 from rig.guest.warm import ready_guest
 from rig.image.catalogue import Catalogue
 from rig.image.store import Store
@@ -173,7 +174,13 @@ ssh.command_class = GuestFirst  # type: ignore[attr-defined]  # rig.cli.lazy rea
 
 @contextlib.contextmanager
 def _transport(one: RunningGuest) -> Iterator[SshTransport | SerialTransport]:
-    """A connection that is there: a guest that does not answer is told after a bounded time."""
+    """A connection that is there: a guest that stands still is told at once, a silent one in bounded time."""
+    why = standstill(one)
+    if why is not None:
+        raise TransportError(
+            f"guest {one.name} stands still: {why}",
+            hint=f"Look inside: rig gdb {one.name}, rig console {one.name}; end it: rig down {one.name}",
+        )
     transport = one.transport()
     try:
         transport.connect(Deadline.after(_REACH_SECONDS, one.factor), lost=lambda: not one.alive)

@@ -25,6 +25,7 @@ from rig.deadline import Deadline
 from rig.errors import HostError, InputError, RigError
 from rig.guest.keeping import SYNC, SYNC_SECONDS, keep_disk
 from rig.guest.serialway import SerialWay
+from rig.guest.standstill import standstill
 from rig.machine.qmp import Monitor
 from rig.paths import ensure, state_dir
 from rig.spec.base import Spec
@@ -102,10 +103,10 @@ class RunningGuest(Spec):
         return transport
 
     @contextlib.contextmanager
-    def monitor(self) -> Iterator[Monitor]:
-        """A QMP session with it. Raises `MonitorError`."""
+    def monitor(self, seconds: float = 10.0) -> Iterator[Monitor]:
+        """A QMP session with it, greeted in so many seconds. Raises `MonitorError`."""
         monitor = Monitor(self.directory / "qmp.sock")
-        monitor.connect(10)
+        monitor.connect(seconds)
         try:
             yield monitor
         finally:
@@ -119,7 +120,7 @@ class RunningGuest(Spec):
         """
         process = self.process()
         if process is not None:
-            if self.keep:
+            if self.keep and standstill(self) is None:
                 self._sync()
             # QEMU may close the monitor before it answers; the process tells.
             with contextlib.suppress(RigError, OSError), self.monitor() as monitor:

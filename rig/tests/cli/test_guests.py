@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from rig.cli import guests, main
@@ -150,6 +153,44 @@ def test_ssh_to_a_guest_that_does_not_answer(
     assert answer.code == 2
     assert "guest one does not answer" in answer.err
     assert "rig console one" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("paused", "it was stopped"),
+        ("shutdown", "its machine has powered off or asked for a reset"),
+        ("suspended", "QEMU says suspended"),
+    ],
+)
+def test_a_guest_that_stands_still_is_told_at_once(
+    rig: Rig, reachable: RunningGuest, monkeypatch: pytest.MonkeyPatch, status: str, words: str, tmp_path: Path
+) -> None:
+    state = {"running": False, "status": status}
+    monkeypatch.setattr(
+        registry,
+        "Monitor",
+        lambda _: SimpleNamespace(
+            connect=lambda seconds: None, close=lambda: None, execute=lambda command, seconds: state
+        ),
+    )
+    (tmp_path / "file").write_text("content")
+    for verb in (["ssh", "one", "--", "true"], ["cp", str(tmp_path / "file"), "one:/tmp/"]):
+        answer = rig(*verb)
+        assert answer.code == 2
+        assert f"guest one stands still: {words}" in answer.err and "rig gdb one" in answer.err
+    state["running"] = True
+    assert rig("ssh", "one", "--", "true").code == 0
+
+
+def test_a_guest_whose_qemu_is_stopped_is_told_at_once(rig: Rig, reachable: RunningGuest) -> None:
+    os.kill(reachable.pid, signal.SIGSTOP)
+    while psutil.Process(reachable.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    answer = rig("ssh", "one", "--", "true")
+    os.kill(reachable.pid, signal.SIGCONT)
+    assert answer.code == 2
+    assert f"guest one stands still: its QEMU, process {reachable.pid}, is stopped" in answer.err
 
 
 def test_ssh_without_ssh_or_guest(rig: Rig, start: Sleepers) -> None:
