@@ -12,7 +12,7 @@ def panic_pairs(panic: PanicRecord) -> list[tuple[str, str]]:
     """What a reader looks for first, as pairs of label and value; what the text did not tell is left out."""
     who = f"{panic.process} (pid {panic.pid})" if panic.pid is not None else panic.process
     pairs = [
-        ("oops" if panic.kind == "oops" else "panic", panic.message),
+        (panic.kind if panic.kind in {"oops", "warning"} else "panic", panic.message),
         ("then", panic.consequence),
         ("process", who if panic.process else ""),
         ("signature", f"{panic.signature_id} {panic.signature}".strip()),

@@ -43,7 +43,7 @@ class PanicRecord(Record):
     """What a kernel's last words told."""
 
     system: Literal["darwin", "linux"]
-    kind: Literal["panic", "trap", "assertion", "debugger", "oops"] = "panic"
+    kind: Literal["panic", "trap", "assertion", "debugger", "oops", "warning"] = "panic"
     message: Text = ""
     signature: Text = ""
     """Groups the same panic over runs: no address, number or line in it."""
@@ -97,3 +97,8 @@ class PanicRecord(Record):
     repeats: int = 1
     nested: tuple[PanicRecord, ...] = ()
     """Panics while this one was being reported."""
+
+    @property
+    def is_outlived(self) -> bool:
+        """Whether it is a warning, and the kernel went on."""
+        return self.kind == "warning" and not self.consequence

@@ -1,4 +1,4 @@
-"""Darwin's panic text, from 8 (10.4) to 24 (macOS 15), on i386 and x86_64.
+"""Darwin's panic text, from 6 (10.2) to 25 (macOS 26), on i386 and x86_64, PowerPC and ARM.
 
 Sources, for each layout: osfmk/kern/debug.c (panic, process, versions, uptime), osfmk/i386/AT386/model_dep.c
 (backtrace; from 8019 the system's configuration too), osfmk/i386/trap.c and trap_native.c (registers),
@@ -11,14 +11,18 @@ from __future__ import annotations
 import re
 
 from rig.console.panics.darwin_parts import Parts
-from rig.console.panics.lines import Line
+from rig.console.panics.darwin_ppc import TRAP
+from rig.console.panics.lines import Line, shape_of, without
 from rig.console.panics.model import Panic
 from rig.console.panics.reader import Reader
 
 _START = re.compile(
-    r"panic\(cpu (?P<cpu>\d{1,5}) caller(?:$| 0?x?$| (?P<caller>0x[0-9a-fA-F]{1,16})(?:\)?$|\):(?P<message>.*)))"
+    r"panic\(cpu (?P<cpu>\d{1,5})(?: caller(?:$| 0?x?$| (?P<caller>0x[0-9a-fA-F]{1,16})(?:\)?$|\):(?P<message>.*)))|"
+    r"\): (?P<old>\S.*))"
 )
-"""A kernel may stop for good in the middle of it."""
+"""A kernel may stop for good in the middle of it. Before Darwin 7 no caller is told."""
+_CLUE = re.compile(r"panic|Debugger|kernel trap")
+"""Without one of these no line opens anything: most lines of most logs cost no more."""
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")
 """What may stand before a kernel's line: nothing, or the prompt behind which it began."""
 _COMMAND = re.compile(r"\S{0,64}[#$%>] +\S|.*\S.*['\"`(]$")
@@ -58,9 +62,18 @@ class DarwinReader(Reader):
         self._announced_for = 0
         self._unworded: Panic | None = None
         """A nested panic whose message is the next line."""
+        self._late: Panic | None = None
+        """One whose own line may come behind its report."""
+        self._late_line = 0
+        self._prefix: re.Pattern[str] | None = None
+        """What stands before each line, as it stood before the panic's first."""
 
     def feed(self, line: Line) -> None:
         """Take in the next line."""
+        if self.open is None and self._announced is None and not _CLUE.search(line.text):
+            return
+        if self._prefix is not None:
+            line = without(self._prefix, line)
         if self._announced is not None:
             self._announced_for += 1
             if self._announced_for > _REACH:
@@ -76,10 +89,18 @@ class DarwinReader(Reader):
         """A panic's own line, or a nested one's; what only announces one is kept until that line comes."""
         found = _START.search(line.text)
         if found is not None and _may_follow(line.text[: found.start()]):
-            if self._is_again(found[0]):
+            if self._is_again(found[0]) or self._is_late(found, line):
                 return None
             self._opening, self._opened_at = found[0], line.number
+            self._prefix = shape_of(line.text[: found.start()])
             return self._opened(found)
+        found = TRAP.search(line.text)
+        if found is not None and _may_follow(line.text[: found.start()]):
+            panic = Panic("darwin", kind="trap", cpu=int(found["cpu"]), trap=found["trap"].strip())
+            self._prefix = shape_of(line.text[: found.start()])
+            self._fill(panic, found[0])
+            self._late = panic
+            return panic
         found = _NESTED.search(line.text)
         if found is not None and self.open is not None:
             panic = Panic("darwin", caller=found["caller"] or "")
@@ -94,8 +115,20 @@ class DarwinReader(Reader):
         alike = panic is not None and opening == self._opening and self._announced is None
         return alike and panic is not None and panic.last_line == self._opened_at
 
+    def _is_late(self, found: re.Match[str], line: Line) -> bool:
+        """Whether it is the line of a PowerPC's panic whose trap and state were told before."""
+        panic, self._late = self._late, None
+        message = (found["message"] or found["old"] or "").strip()
+        if panic is None or panic is not self.open or not panic.trap or message != panic.trap:
+            return False
+        panic.caller = found["caller"] or ""
+        self._late_line = line.number
+        return True
+
     def takes(self, panic: Panic, line: Line) -> bool:
         """Whether the line tells something of the panic."""
+        if self._late_line == line.number:
+            return True
         words = _NESTED_WORDS.search(line.text)
         if words is not None:
             self._unworded = panic if words["begin"] and not panic.message else None
@@ -132,7 +165,10 @@ class DarwinReader(Reader):
             panic.debugger_message = before.debugger_message
             panic.trap_number, panic.instruction = before.trap_number, before.instruction
             panic.fault_address = before.fault_address
-        self._fill(panic, (found["message"] or "").strip())
+        message = (found["message"] or found["old"] or "").strip()
+        self._fill(panic, message)
+        if found["caller"] and not message:
+            self._parts.title_follows()
         return panic
 
     def _announce(self, line: Line) -> None:

@@ -10,9 +10,11 @@ _HEADING = re.compile(r"^Kernel (?:Extensions|loadable modules) in backtrace")
 _ADDRESS = r"(?:0x)?[0-9a-fA-F]{1,16}"
 _KEXT = re.compile(
     r"^(?P<dependency>dependency: )?(?P<name>[\w.@>|!$+-]+)\((?P<version>[^()]*)\)(?:\[(?P<uuid>[0-9A-Fa-f-]*)\])?"
-    rf"@(?P<start>{_ADDRESS})(?:->(?P<end>{_ADDRESS}))?$"
+    rf"(?:@(?P<start>{_ADDRESS})(?:->(?P<end>{_ADDRESS})?)?)?$"
 )
-_LISTING = re.compile(r"^(?P<un>un)?loaded kexts:$")
+"""Old kernels, and people who shorten, leave the addresses out."""
+_LISTING = re.compile(r"^(?P<un>un)?loaded kexts:(?: \(.*\))?$")
+"""ARM's kernels skip it, and say so."""
 _LISTED = re.compile(r"^(?P<name>[\w.@>|!$+-]+)\t(?P<version>\d.*)$")
 _SPACED = re.compile(r"^(?P<name>(?=\S*[.@>|!])[\w.@>|!$+-]+) +(?P<version>\d\S*(?: - last .*| \(addr .*)?)$")
 """Tabs are lost where a log was copied from a screen; only what can be no word of prose is a name then."""
@@ -27,16 +29,20 @@ class KextLists:
     def __init__(self, panic: Panic) -> None:
         self._panic = panic
         self._listing = ""
+        self._headed = False
 
     def take(self, text: str) -> bool:
         """Whether the line is about kernel extensions."""
-        return bool(_HEADING.match(text)) or self._in_backtrace(text) or self._last(text) or self._listed(text)
+        if _HEADING.match(text):
+            self._headed = True
+            return True
+        return self._in_backtrace(text) or self._last(text) or self._listed(text)
 
     def _in_backtrace(self, text: str) -> bool:
         found = _KEXT.match(text)
-        if not found:
+        if not found or not (found["start"] or self._headed):
             return False
-        kext = Kext(found["name"], found["version"], found["uuid"] or "", found["start"], found["end"] or "")
+        kext = Kext(found["name"], found["version"], found["uuid"] or "", found["start"] or "", found["end"] or "")
         kexts = self._panic.kexts
         room = kexts[-1].dependencies if found["dependency"] and kexts else kexts
         if len(room) < _LIMIT and kext.name not in {one.name for one in room}:
@@ -57,6 +63,7 @@ class KextLists:
         heading = _LISTING.match(text)
         if heading:
             self._listing = "unloaded" if heading["un"] else "loaded"
+            self._panic.complete = True
             return True
         if not self._listing:
             return False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from rig.console.panics.darwin_arm import Arm
 from rig.console.panics.darwin_frames import Backtrace
 from rig.console.panics.darwin_kexts import KextLists
+from rig.console.panics.darwin_ppc import PowerPC
 from rig.console.panics.darwin_title import Title
 from rig.console.panics.model import Panic
 
@@ -18,7 +20,7 @@ _PROCESS = re.compile(
     rf"\b(?:BSD p|P)rocess name corresponding to current thread(?: \((?P<thread>{_HEX})\))?:(?: (?P<name>.*))?$"
 )
 _TASK = re.compile(rf"^Panicked task (?P<task>{_HEX}):(?:.*\bpid (?P<pid>\d{{1,10}}): (?P<name>.*))?")
-_THREAD = re.compile(rf"^Panicked thread: (?P<thread>{_HEX})")
+_THREAD = re.compile(rf"^[Pp]anicked thread: (?P<thread>{_HEX})(?:.*, tid: (?P<tid>\d{{1,20}}))?")
 _KERNEL_VERSION = re.compile(r"^Darwin Kernel Version \d.*")
 _BUILD = re.compile(r"^(?:Not yet set|\d{1,3}[A-Z]\d{1,6}[a-z]?(?: .*)?)$")
 _UPTIME = re.compile(r"^System uptime in nanoseconds: (?P<ns>\d{1,20})")
@@ -40,10 +42,12 @@ _TEXT = re.compile(rf"^(?P<name>{'|'.join(re.escape(name) for name in _TEXTS)}):
 _NAMED = re.compile(
     r"^(?P<name>roots installed|ECC Corrections|Root disk errors|Hibernation exit count|Compressor Info|"
     r"Panic diags file (?:un)?available|OS release type|Debugger message|Memory ID|Boot session UUID|"
-    r"Fileset Kernelcache UUID|Paniclog version|iBoot version|secure boot\?|mach_absolute_time|"
+    r"(?:Fileset Kernelcache|KernelCache|TXM|SPTM|Debug Header kernelcache) UUID|Paniclog version|"
+    r"iBoot (?:Stage 2 )?version|secure boot\?|mach_absolute_time|x86 (?:EFI Boot|System|Power) State|"
+    r"(?:TXM|SPTM|Debug Header kernelcache) load address|Debug Header (?:address|entry count)|Failure code:|"
     r"Kernel text exec (?:slide|base)|Total cpu_usage|Detected nested debugger entry count exceeding|"
     r"Attempting (?:system restart|to commit panic log)|panic: We are hanging here|double panic|"
-    r"Nested panic count exceeds limit|Model|System Software Version)\b(?P<value>.*)$"
+    r"Nested panic count exceeds limit|Model|System Software Version)(?!\w)(?P<value>.*)$"
 )
 
 
@@ -55,6 +59,8 @@ class Parts:
         self._backtrace = Backtrace(panic)
         self._kexts = KextLists(panic)
         self._title = Title(panic)
+        self._arm = Arm(panic)
+        self._ppc = PowerPC(panic)
         self._headed = ""
         """The field whose value stands on a later line."""
         self._candidate = ""
@@ -62,12 +68,16 @@ class Parts:
         """The last line that was understood: it may come twice."""
         self._rules: tuple[Callable[[str], bool], ...] = (
             self._process, self._uptime, self._text, self._kernel_version, self._registers, self._task, self._named,
-            self._kexts.take, self._backtrace.take,
+            self._kexts.take, self._arm.take, self._ppc.take, self._backtrace.take,
         )  # fmt: skip
 
     def title(self, text: str) -> None:
         """The first line of the message."""
         self._title.begin(text)
+
+    def title_follows(self) -> None:
+        """The message is the next line."""
+        self._title.awaited()
 
     def is_next_boot(self, text: str) -> bool:
         """Whether a line that names the kernel is a later boot's first; in a panic it follows the system's version."""
@@ -117,6 +127,8 @@ class Parts:
         threaded = _THREAD.match(text)
         if threaded:
             self._panic.thread = self._panic.thread or threaded["thread"]
+            if threaded["tid"]:
+                self._panic.extra.setdefault("tid", threaded["tid"])
         return threaded is not None
 
     def _uptime(self, text: str) -> bool:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rig.console.panics.pasted import unmarked, unwrapped
 from rig.console.text import clean
 
 LINE_LIMIT = 4096
 """Characters of a line that are looked at."""
 
+_SHAPE_LIMIT = 80
+
 _LEVEL = r"<\d{1,3}>"
 _STAMP = r"\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[ *[TC]\d{1,9}\])?"
-_SYSLOG = r"(?:[A-Z][a-z]{2} [ \d]\d|\d{4}-\d\d-\d\d)[T ]\d\d:\d\d:\d\d\S*(?: [\w.-]{1,64})?(?: kernel(?:\[\d+\])?:)?"
+_TIME = r"\d\d:\d\d:\d\d\S*"
+_SYSLOG = (
+    rf"(?:[A-Z][a-z]{{2}} [ \d]\d|\d{{4}}-\d\d-\d\d)[T ]{_TIME}(?: (?:[\w.-]{{1,64}} )?kernel(?:\[\d+\])?:)?(?= |$)"
+)
+_CLOCK = rf"\[{_TIME}\]|\({_TIME}\)"
 _QUOTED = r"(?:>|\|)(?= )"
-_PREFIX = re.compile(rf"\s*(?:{_LEVEL}|{_STAMP}|{_SYSLOG}|{_QUOTED})")
+_PREFIX = re.compile(rf"\s*(?:{_LEVEL}|{_STAMP}|{_SYSLOG}|{_CLOCK}|{_QUOTED})")
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,12 @@ def lines_of(data: bytes) -> Iterator[Line]:
 
     Some loaders and loggers write each line twice.
     """
-    before = None
-    for number, text in enumerate(clean(data).split("\n"), start=1):
+    before: tuple[str, float | None] | None = None
+    for number, text in unwrapped(unmarked(clean(data)).split("\n")):
         line = line_of(number, text)
-        if line.text and line.text != before:
+        if line.text and (line.text, line.seconds) != before:
             yield line
-            before = line.text
+            before = line.text, line.seconds
 
 
 def line_of(number: int, text: str) -> Line:
@@ -57,3 +64,20 @@ def line_of(number: int, text: str) -> Line:
             seconds = float(found["seconds"])
     bare = rest.lstrip()
     return Line(number, bare.rstrip(), len(rest) - len(bare), seconds)
+
+
+def shape_of(before: str) -> re.Pattern[str] | None:
+    """What a logger put before one line, as a rule for the others: the same but for its numbers. None for nothing."""
+    if not before.strip() or len(before) > _SHAPE_LIMIT:
+        return None
+    parts = re.split(r"(\d+|\s+)", before.strip())
+    rule = "".join(r"\d+" if part.isdigit() else r"\s+" if part.isspace() else re.escape(part) for part in parts)
+    return re.compile(rf"\s*{rule}")
+
+
+def without(prefix: re.Pattern[str], line: Line) -> Line:
+    """A line without it."""
+    found = prefix.match(line.text)
+    if found is None:
+        return line
+    return replace(line, text=line.text[found.end() :].strip())

@@ -1,4 +1,4 @@
-"""Linux's panic and oops text, on x86_64.
+"""Linux's panic and oops text, on x86_64 and, as far as it is of the same form, on other machines.
 
 Sources: kernel/panic.c (`Kernel panic - not syncing`, `---[ end trace`, `---[ end Kernel panic`),
 arch/x86/kernel/dumpstack.c (`Oops: 0002 [#1]`, call traces, registers), arch/x86/mm/fault.c (`BUG: unable to handle`),
@@ -10,23 +10,31 @@ from __future__ import annotations
 import re
 
 from rig.console.panics.lines import Line
+from rig.console.panics.linux_opening import oops_of
 from rig.console.panics.linux_parts import Parts, oops_number
 from rig.console.panics.model import Panic
 from rig.console.panics.reader import Reader
 
 _PANIC = re.compile(r"Kernel panic - not syncing(?:$|: ?)(?P<message>.*)")
-_OOPS = re.compile(
-    r"^(?:watchdog: )?(?:BUG: (?:unable to handle|kernel NULL pointer|KASAN|KFENCE|KCSAN|soft lockup|spinlock|"
-    r"scheduling while atomic|sleeping function|stack guard page|Bad page|workqueue lockup|non-zero|TASK stack guard)|"
-    r"kernel BUG at |[Uu]nable to handle kernel |general protection fault|stack segment: |int3: |double fault: |"
-    r"PANIC: double fault|divide error: |invalid opcode: |Oops: |Internal error: Oops|Watchdog detected hard LOCKUP)"
+_CLUE = re.compile(
+    r"panic|BUG|WARNING|INFO|UBSAN|\[#|cut here|fault|error|opcode|segment|int3|nable to|LOCKUP|Alignment|Insufficient|"
+    r"unregister_netdevice"
 )
-_DIE = re.compile(r"^[\w ,:()/-]{2,160}: [0-9a-fA-F]{4} \[#\d+\]")
-"""Whatever the trap is called: arch/x86/kernel/dumpstack.c __die_header."""
-_AT = re.compile(r"^kernel BUG at (?P<file>\S+):(?P<line>\d{1,7})!")
+"""Without one of these no line opens anything: most lines of most logs cost no more."""
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")
-_STAMPED = re.compile(r"(?:^|[ .#$%>])\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[[^\]]{1,12}\])? (?P<text>\S.*)$")
+_STAMP = re.compile(r"(?<![:'\"`(=]) ?\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[[^\]]{1,12}\])? +(?=\S)")
+"""A kernel's stamp in the midst of a line; behind a colon or a quote it is somebody's quotation."""
+_COMMAND = re.compile(r"\S{0,64}[#$%>] +[a-z]")
+_QUOTED = re.compile(r"['\"`]")
 _RESTART = re.compile(r"Linux version \d|SeaBIOS |BdsDxe: ")
+_CUT_HERE = re.compile(r"-+\[ cut here \]-+")
+_DETAIL_LINES = 3
+_BY_WARNING = re.compile(
+    r"(?:kernel: )?(?:panic_on_warn|hung_task|RCU Stall|UBSAN|KMSAN|kmemleak|lockdep)", re.IGNORECASE
+)
+"""What a kernel that is told not to outlive a warning dies of."""
+_ON_PURPOSE = re.compile(r"sysrq triggered")
+"""Never what an oops before came to."""
 
 
 class LinuxReader(Reader):
@@ -35,54 +43,81 @@ class LinuxReader(Reader):
     def __init__(self) -> None:
         super().__init__()
         self._parts = Parts(Panic("linux"))
+        self._details: list[str] | None = None
+        """Lines since `cut here`: what a warning or a bug says in words."""
 
     def feed(self, line: Line) -> None:
         """Take in the next line; a kernel's stamp in its midst shows where somebody's unfinished line ended."""
-        inner = _STAMPED.search(line.text)
-        if inner is not None:
-            line = Line(line.number, inner["text"], line.indent, float(inner["seconds"]))
-        super().feed(line)
+        if self.open is None and self._details is None and not _CLUE.search(line.text):
+            return
+        for one in _torn(line):
+            super().feed(one)
 
     def begins(self, line: Line) -> Panic | None:
-        """An oops, or a panic that is not the consequence of one."""
+        """An oops, a warning, or a panic that is not the consequence of one."""
+        if _CUT_HERE.search(line.text):
+            self._details = []
+            return None
         found = _PANIC.search(line.text)
         if found is not None and not line.text.startswith("---["):
             return self._panic(found, line)
-        if not _OOPS.match(line.text) and not _DIE.match(line.text):
+        panic = oops_of(line)
+        if panic is None:
+            self._detail(line.text)
             return None
-        number = oops_number(line.text)
-        if self.open is not None and not self.open.complete and not self._parts.is_another(line.text, number):
+        if self._belongs(panic, line):
             return None
-        panic = Panic("linux", kind="oops", message=line.text)
-        placed = _AT.match(line.text)
-        if placed:
-            panic.source_file, panic.source_line = placed["file"], int(placed["line"])
-            panic.message = "kernel BUG"
-        self._stamp(panic, line)
-        self._parts = Parts(panic)
+        details, self._details = self._details, None
+        if panic.kind == "warning" and panic.message == "WARNING" and details:
+            panic.message = f"WARNING: {' '.join(details)}"
+        self._open(panic, line)
         self._parts.take(line.text)
         return panic
+
+    def _detail(self, text: str) -> None:
+        if self._details is not None:
+            self._details.append(text)
+            if len(self._details) > _DETAIL_LINES:
+                self._details = None
+
+    def _belongs(self, panic: Panic, line: Line) -> bool:
+        """Whether the line is only a further one of the report under way."""
+        now = self.open
+        if now is None or now.complete:
+            return False
+        if now.kind == "warning":
+            return False
+        return panic.kind == "warning" or not self._parts.is_another(line.text, oops_number(line.text))
+
+    def _open(self, panic: Panic, line: Line) -> None:
+        if self.open is not None and self.open.kind == "warning":
+            self.end()  # it was outlived
+        if line.seconds is not None:
+            panic.uptime_ns = round(line.seconds * 1e9)
+        self._parts = Parts(panic)
 
     def _panic(self, found: re.Match[str], line: Line) -> Panic | None:
         if line.seconds is None and not _BEFORE.fullmatch(line.text[: found.start()]):
             return None  # somebody's quotation: a command, a log that is shown
-        oops = self.open
-        if oops is not None and oops.kind == "oops" and not oops.consequence:
-            return None  # what the oops came to
-        panic = Panic("linux", message=found["message"].strip())
-        self._stamp(panic, line)
-        self._parts = Parts(panic)
+        message = found["message"].strip()
+        if self._is_consequence(message):
+            return None
+        panic = Panic("linux", message=message)
+        self._open(panic, line)
         return panic
 
-    @staticmethod
-    def _stamp(panic: Panic, line: Line) -> None:
-        if line.seconds is not None:
-            panic.uptime_ns = round(line.seconds * 1e9)
+    def _is_consequence(self, message: str) -> bool:
+        now = self.open
+        if now is None or now.consequence:
+            return False
+        if now.kind == "warning":
+            return bool(_BY_WARNING.match(message))
+        return now.kind == "oops" and not _ON_PURPOSE.match(message)
 
     def takes(self, panic: Panic, line: Line) -> bool:
         """Whether the line tells something of the panic or oops."""
         found = _PANIC.search(line.text)
-        if found is not None and not line.text.startswith("---[") and panic.kind == "oops":
+        if found is not None and not line.text.startswith("---[") and panic.kind in {"oops", "warning"}:
             panic.consequence = panic.consequence or found["message"].strip()
             panic.complete = False
             return True
@@ -91,3 +126,18 @@ class LinuxReader(Reader):
     def ends(self, line: Line) -> bool:
         """Whether the machine starts again."""
         return bool(_RESTART.match(line.text))
+
+
+def _torn(line: Line) -> list[Line]:
+    """The lines that were printed into one another."""
+    if "[" not in line.text or _COMMAND.match(line.text):
+        return [line]
+    stamps = [found for found in _STAMP.finditer(line.text) if not _QUOTED.search(line.text[: found.start()])]
+    if not stamps:
+        return [line]
+    ends = [*(found.start() for found in stamps[1:]), len(line.text)]
+    first = line.text[: stamps[0].start()].strip()
+    lines = [Line(line.number, first, line.indent, line.seconds)] if first else []
+    for found, end in zip(stamps, ends, strict=True):
+        lines.append(Line(line.number, line.text[found.end() : end].strip(), 0, float(found["seconds"])))
+    return lines

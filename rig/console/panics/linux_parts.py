@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 
-from rig.console.panics.model import Frame, LoadedModule, Panic
-from rig.console.panics.reader import add_frame
+from rig.console.panics.linux_frames import Trace
+from rig.console.panics.model import LoadedModule, Panic
 
 _PROCESS = re.compile(
-    r"\bCPU: (?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,10}) Comm: (?P<name>.+?) +"
-    r"(?:Kdump: loaded +)?(?P<taint>Not tainted|Tainted: .+?) +(?P<release>\d+\.\S+.*)$"
+    r"\bCPU: (?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,10}) Comm: (?P<name>.{1,64}?) +"
+    r"(?:Kdump: loaded +)?(?P<taint>Not tainted|Tainted: .{1,120}?) +(?P<release>\d+\.\S+.*|\S+ #\d+.*)$"
 )
 _OLD_PROCESS = re.compile(
-    r"^Pid: (?P<pid>\d{1,10}), comm: (?P<name>.+?) +(?P<taint>Not tainted|Tainted: .+?) +(?P<release>\d+\.\S+.*)$"
+    r"^Pid: (?P<pid>\d{1,10}), comm: (?P<name>.{1,64}?) +"
+    r"(?P<taint>Not tainted|Tainted: .{1,120}?) +(?P<release>\d+\.\S+.*)$"
 )
+_LOCKS_TASK = re.compile(
+    r"^(?P<name>\S+)/(?P<pid>\d{1,10}) (?:is (?:trying to|leaving the)|\[HC.* takes:|just changed|is freeing)"
+)
+_LOCKS_RELEASE = re.compile(r"^(?P<release>\d+\.\d\S* #\d\S*.*?)(?: (?P<taint>Not tainted|Tainted: .+))$")
+"""Lockdep's own lines of who and which kernel (kernel/locking/lockdep.c print_kernel_ident)."""
 _TASK_ON_CPU = re.compile(
     r"on CPU ?#?(?P<cpu>\d{1,5})|CPU#(?P<stuck>\d{1,5}) stuck|\[(?P<name>[^:\]]+):(?P<pid>\d{1,10})\]$"
 )
@@ -21,18 +27,17 @@ _BY_TASK = re.compile(
     r"^(?:Read|Write|Free) (?:of size \d+ )?at addr [0-9a-f]+ by task (?P<name>.+)/(?P<pid>\d{1,10})$"
 )
 _HARDWARE = re.compile(r"^Hardware name: (?P<name>.*)$")
-_DIE = re.compile(r"^(?:Oops: )?(?P<trap>[\w ,:()/-]{2,160}): (?P<code>[0-9a-fA-F]{4}) \[#(?P<number>\d{1,6})\]")
-_ADDRESS = re.compile(r"(?:address:?|dereference at) (?P<address>\(null\)|(?:0x)?[0-9a-fA-F]{8,16})\b")
-_SYMBOL = (
-    r"(?P<symbol>[\w.$]+)\+(?P<offset>0x[0-9a-f]{1,8})/(?P<size>0x[0-9a-f]{1,8})(?: \[(?P<module>[\w-]+)[^\]]*\])?"
+_DIE = re.compile(r"^(?:Oops: )?(?P<trap>[\w ,:()/-]{2,160}): (?P<code>[0-9a-fA-F]{1,16}) \[#(?P<number>\d{1,6})\]")
+_ADDRESS = re.compile(
+    r"(?:address:?|(?:dereference|request) at|fault: .* at) (?P<address>\(null\)|(?:0x)?[0-9a-fA-F]{8,16})\b"
 )
-_RIP = re.compile(rf"^[ER]?IP:? ?(?:(?P<segment>[0-9a-f]{{4}}):)?(?:\[<(?P<ip>[0-9a-f]+)>\] *)*(?:{_SYMBOL})?")
-_FRAME = re.compile(rf"^(?:\[<(?P<address>[0-9a-f]{{8,16}})>\] )?(?P<unsure>\? )?{_SYMBOL}$")
-_BARE_FRAME = re.compile(r"^(?:\[<(?P<address>[0-9a-f]{8,16})>\] )?(?P<unsure>\? )?0x(?P<bare>[0-9a-f]{8,16})$")
-_TRACE = re.compile(r"^Call [Tt]race:")
-_STACKS = re.compile(r"^</?(?:TASK|IRQ|NMI|SOFTIRQ|EOI|#?D[FB]|ENTRY_TRAMPOLINE)>$")
-_REGISTERS = re.compile(r"^(?:[A-Z][A-Z0-9]{1,3}: +[0-9a-f]{8,16} *)+(?:EFLAGS: [0-9a-f]+.*)?$|^RSP: .*EFLAGS: ")
-_REGISTER = re.compile(r"\b(?P<name>[A-Z][A-Z0-9]{1,5}): +(?:[0-9a-f]{4}:)?(?P<value>[0-9a-f]{4,16})\b")
+_FAULTED = re.compile(r"BUG|nable to handle|general protection|Unhandled fault")
+_NAME = r"(?:[A-Z][A-Z0-9]{1,5}|[xr]\d{1,2}|sp|lr|pc|fp|ip)"
+_REGISTERS = re.compile(
+    rf"^(?:{_NAME} ?: *\[?<?[0-9a-f]{{8,16}}>?\]? *)+(?:EFLAGS: [0-9a-f]+.*|psr: [0-9a-f]+|pstate: .*)?$|"
+    r"^RSP: .*EFLAGS: "
+)
+_REGISTER = re.compile(rf"\b(?P<name>{_NAME}) ?: *\[?<?(?:[0-9a-f]{{4}}:)?(?P<value>[0-9a-f]{{4,16}})\b")
 _SEGMENTS = re.compile(r"^(?:FS|CS|DR0|DR3): ")
 _MODULES = re.compile(r"^Modules linked in:(?P<names>.*)$")
 _MODULE = re.compile(r"^(?P<name>[\w-]+)(?:\([A-Z+-]+\))?$")
@@ -57,7 +62,7 @@ class Parts:
 
     def __init__(self, panic: Panic) -> None:
         self._panic = panic
-        self._frames = panic.frames
+        self._trace = Trace(panic)
         self._number: int | None = None
         self._ended = False
 
@@ -76,8 +81,8 @@ class Parts:
             self._end(text)
             or self._who(text)
             or self._trap(text)
-            or self._trace(text)
-            or self._place(text)
+            or self._trace.take(text)
+            or self._values(text)
             or self._modules(text)
         )
         if not taken:
@@ -99,19 +104,26 @@ class Parts:
         if found:
             told = found.groupdict()
             if not panic.process:
-                panic.process, panic.pid = found["name"].strip(), int(found["pid"])
+                panic.process = found["name"].strip()
+            if panic.pid is None and panic.process == found["name"].strip():
+                panic.pid = int(found["pid"])
+            if not panic.kernel_version:
+                panic.kernel_version = found["release"].strip()
                 panic.taint = "" if found["taint"] == "Not tainted" else found["taint"].removeprefix("Tainted: ")
-                panic.kernel_version = panic.kernel_version or found["release"].strip()
-                if told.get("cpu") is not None:
-                    panic.cpu = int(told["cpu"])
+            if panic.cpu is None and told.get("cpu") is not None:
+                panic.cpu = int(told["cpu"])
             return True
-        task = _BY_TASK.search(text)
+        release = _LOCKS_RELEASE.match(text)
+        if release and not panic.kernel_version:
+            panic.kernel_version = release["release"]
+            panic.taint = "" if release["taint"] == "Not tainted" else release["taint"].removeprefix("Tainted: ")
+        task = _BY_TASK.search(text) or _LOCKS_TASK.match(text)
         if task and not panic.process:
             panic.process, panic.pid = task["name"], int(task["pid"])
         hardware = _HARDWARE.match(text)
         if hardware:
             panic.model = panic.model or hardware["name"].strip()
-        return bool(task or hardware)
+        return bool(release or task or hardware)
 
     def _trap(self, text: str) -> bool:
         panic = self._panic
@@ -119,7 +131,7 @@ class Parts:
         if stuck and panic.cpu is None:
             panic.cpu = int(stuck["cpu"] or stuck["stuck"] or 0)
         where = _ADDRESS.search(text)
-        if where and not panic.fault_address and ("BUG" in text or "nable to handle" in text):
+        if where and not panic.fault_address and _FAULTED.search(text):
             panic.fault_address = where["address"]
         found = _DIE.match(text)
         if found:
@@ -129,39 +141,8 @@ class Parts:
             return True
         return where is not None and where["address"] == panic.fault_address and text == panic.message
 
-    def _trace(self, text: str) -> bool:
-        if _TRACE.match(text):
-            if self._panic.frames:
-                self._frames = []
-                self._panic.more_frames.append(self._frames)
-            return True
-        found = _FRAME.match(text)
-        if found:
-            add_frame(
-                self._frames,
-                Frame(
-                    symbol=found["symbol"],
-                    offset=int(found["offset"], 16),
-                    module=found["module"] or "",
-                    address=found["address"] or "",
-                    reliable=not found["unsure"],
-                ),
-            )
-            return True
-        bare = _BARE_FRAME.match(text)
-        if bare:
-            add_frame(self._frames, Frame(address=f"0x{bare['bare']}", reliable=not bare["unsure"]))
-        return bare is not None or _STACKS.match(text) is not None
-
-    def _place(self, text: str) -> bool:
+    def _values(self, text: str) -> bool:
         panic = self._panic
-        found = _RIP.match(text)
-        if found and (found["symbol"] or found["ip"] or found["segment"]):
-            kernels = found["segment"] in {None, "0010", "e030"}
-            if kernels and not panic.instruction_symbol:
-                panic.instruction_symbol = found["symbol"] or ""
-                panic.instruction = f"0x{found['ip']}" if found["ip"] else panic.instruction
-            return True
         if _REGISTERS.match(text) or _SEGMENTS.match(text):
             for one in _REGISTER.finditer(text):
                 panic.registers.setdefault(one["name"], one["value"])

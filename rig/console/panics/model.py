@@ -13,7 +13,8 @@ from rig.console.panics.signature import Signature, own_calls, signature_of
 System = Literal["darwin", "linux"]
 CALLS_SHOWN = 8
 """Of the innermost calls, where they are told in one line."""
-Kind = Literal["panic", "trap", "assertion", "debugger", "oops"]
+Kind = Literal["panic", "trap", "assertion", "debugger", "oops", "warning"]
+"""A `warning` is what a kernel reports and outlives; all others are its end, or may be."""
 
 
 @dataclass
@@ -55,7 +56,7 @@ class LoadedModule:
 
 @dataclass
 class Panic:
-    """One panic (Darwin, Linux) or oops (Linux)."""
+    """One panic (Darwin, Linux), oops or warning (Linux)."""
 
     system: System
     kind: Kind = "panic"
@@ -123,6 +124,11 @@ class Panic:
     """How often this very panic came on end (of nested ones)."""
     nested: list[Panic] = field(default_factory=list)
     """Panics while this one was being reported."""
+
+    @property
+    def is_outlived(self) -> bool:
+        """Whether it is a warning, and the kernel went on."""
+        return self.kind == "warning" and not self.consequence
 
     @property
     def signature(self) -> Signature:

@@ -1,7 +1,8 @@
 """macOS's own panic files: since 10.15 JSON around the text that the kernel printed.
 
 One object, or a line with a small object and then another; the text is in `macOSPanicString` (the x86 side, where there
-is a T2) or `panicString`. A file that was cut is read as far as it goes.
+is a T2) or `panicString`. A file that was cut is read as far as it goes, and so is one that somebody quotes among words
+of his own.
 """
 
 from __future__ import annotations
@@ -27,22 +28,27 @@ class Report:
 
 def report_of(data: bytes) -> Report | None:
     """The report in such a file; None for any other text."""
-    if data.lstrip()[:1] != b"{" or not any(key.encode() in data for key in _TEXT_KEYS):
+    if not any(f'"{key}"'.encode() in data for key in _TEXT_KEYS):
         return None
     text = data.decode("utf-8", "replace").lstrip()
-    objects = _objects(text)
-    for key in _TEXT_KEYS:
-        told = [one[key] for one in objects if isinstance(one.get(key), str) and one[key].strip()]
+    if text.startswith("{"):
+        objects = _objects(text)
+        told = [words for one in objects if (words := _told(one))]
         if told:
             facts = {name: str(value) for one in objects for name, value in one.items() if _is_fact(name, value)}
-            return Report(told[0].encode("utf-8", "replace"), facts)
-    cut = _CUT.search(text)
-    return Report(_unescaped(cut["text"]).encode("utf-8", "replace")) if cut else None
+            return Report("\n".join(told).encode("utf-8", "replace"), facts)
+    bare = _CUT.sub(lambda cut: f"\n{_unescaped(cut['text'])}\n", text)
+    return Report(bare.encode("utf-8", "replace")) if bare != text else None
+
+
+def _told(one: dict[str, Any]) -> str:
+    """The kernel's text in an object."""
+    return next((one[key] for key in _TEXT_KEYS if isinstance(one.get(key), str) and one[key].strip()), "")
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
     """The JSON objects one after another; what follows the last readable one is left."""
-    decoder, found, at = json.JSONDecoder(), [], 0
+    decoder, found, at = json.JSONDecoder(strict=False), [], 0
     for _ in range(_DEPTH_LIMIT):
         at += len(text[at:]) - len(text[at:].lstrip())
         try:
@@ -61,7 +67,7 @@ def _is_fact(name: str, value: object) -> bool:
 def _unescaped(text: str) -> str:
     """What stands in an unfinished JSON string."""
     try:
-        whole: str = json.loads(f'"{text}"')
+        whole: str = json.loads(f'"{text}"', strict=False)
     except ValueError:
         return re.sub(r"\\([nt/\"\\])", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), text)
     return whole

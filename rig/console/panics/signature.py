@@ -3,7 +3,7 @@
     darwin trap: Kernel trap, type 14=page fault in ipc_right_copyin < mach_msg_overwrite_trap
 
 It is put together from
-- system and kind (panic, trap, assertion, oops ...);
+- system and kind (panic, trap, assertion, oops, warning ...);
 - the message, in which addresses, UUIDs and numbers that stand alone (process ids, sizes, times) become `N`; a number
   inside a name (`kalloc.48`, `x86_64`) stays, and so does a trap's type;
 - the source file's name, without directories and without the line, which every build moves;
@@ -20,7 +20,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import TYPE_CHECKING
+
+from rig.console.panics.noise import is_noise
 
 if TYPE_CHECKING:
     from rig.console.panics.model import Panic
@@ -37,27 +40,29 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
 _TRAP_TYPE = re.compile(r"\b(type(?: ?=)?) ?(\d+)=")
 _KEPT_TYPE = re.compile(r"\btype (\w+)=")
 _CLONE = re.compile(r"\.(?:cold|isra|constprop|part|llvm|lto_priv)(?:\.\d+)*\b.*$")
-_TRAP_PLACE = re.compile(r" at 0x| ?\(CPU ")
+_STALL = re.compile(r"\bstalls?\b")
+_TIMER_ENTRY = re.compile(r"(?:asm_sysvec_)?\w*apic_timer_interrupt\w*|el1_irq|el1h_64_irq|__irq_svc|retint_\w+")
+_TRAP_PLACE = re.compile(r" ?\bat (?:pc )?0x| ?\((?:CPU|cpu) ")
+_DETAILS = tuple(
+    (re.compile(rule), kept)
+    for rule, kept in (
+        (r": [0-9a-fA-F]{1,16} \[#\d+\].*$", ""),
+        (r" stuck for \d+s!.*$", " stuck"),
+        (r" at pc 0x.*$", ""),
+        (r"(while atomic|on CPU#\d+|in process|in preemptible)\b[:,]? ?.*$", r"\1"),
+        (r"\bINFO: task \S.*:\d+ (blocked|can't die)", r"INFO: task \1"),
+        (r"^(BUG \S+) \((?:Not tainted|Tainted: [^)]*)\)", r"\1"),
+        (r"\b(BUG|WARNING): \S.*/\d+ (?=still has)", r"\1: "),
+        (r"(stalls? on CPUs?(?:/tasks)?)\b.*$", r"\1"),
+        (r" \(stack is .*$", ""),
+        (r" \[\w+\](?= at |$)", ""),
+        (r"(workqueue leaked [\w ]+):.*$", r"\1"),
+        (r"(?<=\d)(?:s|ms|us|ns|[kKMG]i?B)\b", ""),
+    )
+)
+"""What differs though the message is the same: whom it struck, for how long, which count it was, how the kernel was
+built."""
 _SPACE = re.compile(r"\s+")
-
-_DARWIN_REPORTS = """
-handle_debugger_trap kdp_i386_trap kdp_trap kernel_trap trap_from_kernel return_from_trap DebuggerTrapWithState
-panic_trap_to_debugger panic panic_plain panic_with_options panic_with_data panic_with_thread_context Debugger
-DebuggerWithContext Assert panic_trap panic_i386_backtrace panic_64 panic_double_fault64 panic_machine_check64
-hndl_alltraps hndl_allintrs lo_alltraps lo_allintrs i386_exception sync_iss_to_iks
-"""
-"""From the trap's handler to the debugger, and out of panic() itself (osfmk/kern/debug.c, osfmk/i386/trap.c)."""
-_LINUX_REPORTS = """
-dump_stack dump_stack_lvl __dump_stack show_stack show_regs vpanic panic nmi_panic die __die __die_body die_addr
-oops_end no_context bad_area bad_area_nosemaphore __bad_area_nosemaphore page_fault_oops kernelmode_fixup_or_oops
-do_kern_addr_fault do_user_addr_fault __do_page_fault do_page_fault exc_page_fault asm_exc_page_fault page_fault
-async_page_fault do_trap do_error_trap do_invalid_op exc_invalid_op asm_exc_invalid_op invalid_op
-exc_general_protection asm_exc_general_protection general_protection exc_divide_error asm_exc_divide_error
-divide_error report_bug handle_bug __warn kasan_report __kasan_report kasan_check_range print_report
-print_address_description
-"""
-"""From the exception's entry to the oops, and out of panic() itself (kernel/panic.c, arch/x86/mm/fault.c)."""
-_REPORTS = frozenset(_DARWIN_REPORTS.split()) | frozenset(_LINUX_REPORTS.split())
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Signature:
 
 def normal(message: str) -> str:
     """A message without what differs from one boot to the next."""
+    for rule, kept in _DETAILS:
+        message = rule.sub(kept, message)
     text = _TRAP_TYPE.sub(lambda found: f"type T{found[2]}=", message)
     text = _OFFSET.sub("", text)
     for varying in (_UUID, _ADDRESS, _BARE_ADDRESS, _NUMBER):
@@ -85,16 +92,25 @@ def plain_symbol(symbol: str) -> str:
 
 def own_calls(panic: Panic) -> list[str]:
     """The calls that are the panic's own, innermost first, without those that report it."""
-    names = [panic.instruction_symbol] if panic.instruction_symbol else []
-    names += [frame.symbol for frame in panic.frames if frame.symbol and frame.reliable]
+    names = [frame.symbol for frame in panic.frames if frame.symbol and frame.reliable]
+    if panic.system == "linux" and _STALL.search(panic.message):
+        names = _interrupted(names)
+    if panic.instruction_symbol:
+        names.insert(0, panic.instruction_symbol)
     told: list[str] = []
     for name in names:
         one = plain_symbol(name)
         if panic.system == "darwin":
             one = one.removeprefix("_")
-        if one not in _REPORTS and (not told or told[-1] != one):
+        if not is_noise(one) and (not told or told[-1] != one):
             told.append(one)
     return told
+
+
+def _interrupted(names: list[str]) -> list[str]:
+    """Without the timer's interrupt, which only found what it interrupted."""
+    entered = dropwhile(lambda name: not _TIMER_ENTRY.fullmatch(name), names)
+    return list(dropwhile(_TIMER_ENTRY.fullmatch, entered)) or names
 
 
 def signature_of(panic: Panic) -> Signature:
@@ -108,10 +124,12 @@ def signature_of(panic: Panic) -> Signature:
 
 
 def _words(panic: Panic) -> str:
+    if panic.trap.startswith("0x"):  # PowerPC, which says it in two ways
+        return panic.trap
     if panic.kind == "trap" and panic.instruction:
         # Where it trapped is said by symbols; the message says it by address.
         kind = f", type {panic.trap_number}={panic.trap}" if panic.trap_number is not None else ""
-        return f"{_TRAP_PLACE.split(panic.message)[0]}{kind}"
+        return f"{normal(_TRAP_PLACE.split(panic.message)[0])}{kind}"
     return normal(panic.message or panic.consequence or panic.debugger_message)
 
 

@@ -1,0 +1,38 @@
+"""What web pages and terminals did to a text on its way here is undone: markup, and lines cut at the screen's edge."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_MARKUP = re.compile(r"&(?:quot|gt|lt|amp|apos|nbsp|#x?[0-9a-fA-F]{2,4});|<br ?/?>|</?(?:pre|code)\b")
+_TAGS = re.compile(
+    r"</?(?:br|pre|code|p|div|span|details|summary|blockquote|li|ul|td|tr|a|b|strong|em)\b[^<>\n]{0,200}>"
+)
+_SCREEN = 80
+_FULL_LINES = 2
+"""So many lines of just the screen's width, and none beyond it, were cut by it."""
+
+
+def unmarked(text: str) -> str:
+    """HTML's entities and tags taken out, where there are any; a kernel's own `<TASK>` stays."""
+    if not _MARKUP.search(text):
+        return text
+    return html.unescape(_TAGS.sub("", text)).replace("\xa0", " ")
+
+
+def unwrapped(lines: list[str]) -> list[tuple[int, str]]:
+    """The lines with their numbers, from 1; those that the edge of a screen cut are put together."""
+    widest = max(map(len, lines), default=0)
+    if widest != _SCREEN or sum(len(line) == widest for line in lines) < _FULL_LINES:
+        return list(enumerate(lines, start=1))
+    whole: list[tuple[int, str]] = []
+    goes_on = False
+    for number, line in enumerate(lines, start=1):
+        if goes_on:
+            first, text = whole[-1]
+            whole[-1] = (first, text + line)
+        else:
+            whole.append((number, line))
+        goes_on = len(line) == widest
+    return whole
