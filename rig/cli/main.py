@@ -29,7 +29,7 @@ COMMANDS = {
     "images": ("rig.cli.images", "app", "Guest images: list, fetch, inspect, import, build, verify, remove."),
     "templates": ("rig.cli.templates", "app", "Warm templates that guests are restored from: list, remove."),
     "probes": ("rig.cli.probes", "app", "Probes: list, show, compile, check."),
-    "panic": ("rig.cli.panic", "panic", "Find the kernel panics in a log or a run, with their signatures."),
+    "panic": ("rig.cli.panic", "panic", "Find the kernel panics in logs or runs, with their signatures."),
     "report": ("rig.cli.report", "app", "Look at a run again: as a page, in the terminal, from its events."),
 }
 

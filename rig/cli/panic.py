@@ -1,161 +1,111 @@
-"""`rig panic`: what the kernel's last words in a log say, or in all the logs of a run."""
+"""`rig panic`: what the kernel's last words in logs say, or in all the logs of a run."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from rig.console.panics import parse_panics
-from rig.errors import InputError
+from rig.cli.panic_found import STDIN, Found, grouped, is_run, of_log, of_run
+from rig.errors import InputError, RigError
 from rig.report.console import say
 from rig.report.panics import detail_pairs, frame_line, panic_pairs
 from rig.report.words import plural
-from rig.result import Attempt, CaseResult, GuestRecord, Outcome, PanicRecord, RunRecord, load
+from rig.result import PanicRecord
 
-_STDIN = "-"
-_HINT = "Give a log, a .panic file, a run's directory, or - for standard input."
 _FRAMES_SHOWN = 40
 _NESTED_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Found:
-    """One panic of a run."""
-
-    panic: PanicRecord
-    guest: str
-    log: str
-    cases: tuple[str, ...]
-    """The cases that paid for it."""
-
-    @property
-    def place(self) -> str:
-        """Where it was, in words."""
-        case = ", ".join(self.cases) or "no case"
-        return f"{case} (guest {self.guest}; {self.log}{f', line {self.panic.line}' if self.panic.line else ''})"
+_HELP = "Logs, macOS .panic files, runs' directories, or -."
 
 
 def panic(
-    log: Annotated[str, typer.Argument(metavar="FILE", help="A log, a macOS .panic file, a run's directory, or -.")],
+    logs: Annotated[list[str], typer.Argument(metavar="FILE...", help=_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find the kernel panics in a log or a run, with their signatures.
+    """Find the kernel panics in logs or runs, with their signatures.
 
-    Of a run, all its console logs are read, and each panic is told with the case it ended.
-    Exit code 0: there are some; 1: there is none; 2: the file cannot be read.
+    Those of one log are told in its order. Those of several, or of a run, are grouped by signature over all of them;
+    of a run, each is told with the case it ended. Warnings that a kernel outlived come last, in short.
+    Exit code 0: there are panics; 1: there is none; 2: a file cannot be read (the others are, all the same).
     """
-    if log != _STDIN and Path(log).is_dir():
-        found = of_run(Path(log))
-        groups = grouped(found)
-        if as_json:
-            typer.echo(json.dumps([_group_data(group) for group in groups], indent=1))
-        else:
-            _print_groups(groups, log)
+    found, unread = _gathered(logs)
+    one = logs[0] if len(logs) == 1 and not is_run(logs[0]) else None
+    if unread and len(logs) == 1:
+        raise unread[0]
+    if as_json:
+        data = [each.panic.model_dump(mode="json") for each in found] if one else _groups_data(found)
+        typer.echo(json.dumps(data, indent=1))
     else:
-        panics = [_record(one.plain()) for one in parse_panics(_read(log))]
-        found = [Found(one, "", log, ()) for one in panics]
-        if as_json:
-            typer.echo(json.dumps([one.model_dump(mode="json") for one in panics], indent=1))
+        console = Console(highlight=False, emoji=False)
+        fatal = [each for each in found if not each.panic.is_outlived]
+        if one:
+            _print_log(console, fatal)
         else:
-            _print_log(panics, "standard input" if log == _STDIN else log)
-    if not found:
+            _print_groups(console, fatal)
+        if not fatal:
+            say(console, _none_in(logs))
+        _print_outlived(console, [each for each in found if each.panic.is_outlived])
+    if unread:
+        raise _all_of(unread)
+    if all(each.panic.is_outlived for each in found):
         raise typer.Exit(1)
 
 
-def of_run(place: Path) -> list[Found]:
-    """The panics in a run's console logs, and those that only its record knows any more.
-
-    Raises `InputError` for what is no run.
-    """
-    record = load(place)
+def _gathered(names: Sequence[str]) -> tuple[list[Found], list[RigError]]:
+    """What was found in all that can be read, and why the rest cannot."""
     found: list[Found] = []
-    for guest in record.guests:
-        name = guest.console_log or ""
-        cases = _payers(record, guest)
-        panics = [_record(one.plain()) for one in parse_panics(_log(place, name))] if name else []
-        if not panics:
-            kept = [attempt.evidence.panic for _, attempt in _attempts(record, guest) if attempt.evidence]
-            panics = [one for one in kept if one is not None][:1]
-        found += [Found(one, guest.id, name or "no log", cases) for one in panics]
-    return found
+    unread: list[RigError] = []
+    for name in dict.fromkeys(names):
+        try:
+            found += of_run(Path(name), among=len(names) > 1) if is_run(name) else of_log(name)
+        except RigError as fault:
+            unread.append(fault)
+    return found, unread
 
 
-def grouped(found: Sequence[Found]) -> list[list[Found]]:
-    """By signature, the most frequent first."""
-    groups: dict[str, list[Found]] = {}
-    for one in found:
-        groups.setdefault(one.panic.signature_id, []).append(one)
-    return sorted(groups.values(), key=len, reverse=True)
+def _all_of(unread: Sequence[RigError]) -> RigError:
+    first = unread[0]
+    if len(unread) == 1:
+        return first
+    return InputError("; ".join(one.message for one in unread), hint=first.hint)
 
 
-def _payers(record: RunRecord, guest: GuestRecord) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(case.id for case, attempt in _attempts(record, guest) if _paid(attempt)))
+def _none_in(logs: Sequence[str]) -> str:
+    if len(logs) > 1:
+        return f"no panic found in {plural(len(logs), 'file')}"
+    if is_run(logs[0]):
+        return f"{logs[0]}: no panic in any console log of this run"
+    return f"{'standard input' if logs[0] == STDIN else logs[0]}: no panic found"
 
 
-def _attempts(record: RunRecord, guest: GuestRecord) -> list[tuple[CaseResult, CaseResult | Attempt]]:
-    """Each try in one guest with its case, in their order."""
-    tried: list[tuple[CaseResult, CaseResult | Attempt]] = []
-    for case in record.cases:
-        tried += [(case, attempt) for attempt in case.earlier if attempt.guest == guest.id]
-        tried += [(case, case)] if case.guest == guest.id else []
-    return tried
+def _groups_data(found: Sequence[Found]) -> list[dict[str, Any]]:
+    data = []
+    for group in grouped(found):
+        first = group[0].panic
+        rows = [
+            {"guest": one.guest, "log": one.log, "cases": list(one.cases), **one.panic.model_dump(mode="json")}
+            for one in group
+        ]
+        data.append({"signature_id": first.signature_id, "signature": first.signature, "panics": rows})
+    return data
 
 
-def _paid(attempt: CaseResult | Attempt) -> bool:
-    return attempt.outcome is Outcome.PANIC
-
-
-def _record(plain: dict[str, Any]) -> PanicRecord:
-    return PanicRecord.model_validate(plain)
-
-
-def _log(place: Path, name: str) -> bytes:
-    """A log of a run; one that is gone says nothing."""
-    try:
-        return (place / name).read_bytes()
-    except OSError:
-        return b""
-
-
-def _read(name: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
-    except (OSError, ValueError) as fault:
-        why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
-        raise InputError(f"{name}: {why}", hint=_HINT) from fault
-
-
-def _group_data(group: Sequence[Found]) -> dict[str, Any]:
-    first = group[0].panic
-    rows = [
-        {"guest": one.guest, "log": one.log, "cases": list(one.cases), **one.panic.model_dump(mode="json")}
-        for one in group
-    ]
-    return {"signature_id": first.signature_id, "signature": first.signature, "panics": rows}
-
-
-def _print_log(panics: Sequence[PanicRecord], name: str) -> None:
-    console = Console(highlight=False, emoji=False)
-    for number, one in enumerate(panics, start=1):
-        which = f"{number} of {len(panics)}: " if len(panics) > 1 else ""
+def _print_log(console: Console, found: Sequence[Found]) -> None:
+    for number, each in enumerate(found, start=1):
+        one = each.panic
+        which = f"{number} of {len(found)}: " if len(found) > 1 else ""
         cut = "" if one.complete else ", not whole"
-        say(console, f"{which}{name}, lines {one.line} to {one.last_line}, {one.system}{cut}", "bold")
+        say(console, f"{which}{each.log}, lines {one.line} to {one.last_line}, {one.system}{cut}", "bold")
         _print_panic(console, one, indent=2)
         say(console)
-    if not panics:
-        say(console, f"{name}: no panic found")
 
 
-def _print_groups(groups: Sequence[Sequence[Found]], name: str) -> None:
-    console = Console(highlight=False, emoji=False)
-    for group in groups:
+def _print_groups(console: Console, found: Sequence[Found]) -> None:
+    for group in grouped(found):
         first = group[0].panic
         say(console, f"{plural(len(group), 'time')}: {first.signature_id} {first.signature}", "bold")
         for one in group:
@@ -165,8 +115,17 @@ def _print_groups(groups: Sequence[Sequence[Found]], name: str) -> None:
             say(console, "the first of them:", indent=2)
         _print_panic(console, first, indent=4)
         say(console)
-    if not groups:
-        say(console, f"{name}: no panic in any console log of this run")
+
+
+def _print_outlived(console: Console, found: Sequence[Found]) -> None:
+    """One line for each kind of warning."""
+    if not found:
+        return
+    say(console, f"{plural(len(found), 'warning')} that the kernel outlived:", "bold")
+    for group in grouped(found):
+        first = group[0]
+        say(console, f"{plural(len(group), 'time')}: {first.panic.signature_id} {first.panic.signature}", indent=2)
+        say(console, f"first: {first.place}", "dim", indent=4)
 
 
 def _print_panic(console: Console, one: PanicRecord, indent: int) -> None:

@@ -77,6 +77,67 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         called(str(tmp_path))
 
 
+def test_several_logs_are_grouped_by_signature(tmp_path: Path) -> None:
+    logs = [str(PANICS / f"{name}.log") for name in ("darwin17-mach-port", "darwin20-woven", "darwin17-mach-port-slid")]
+    (tmp_path / "good.log").write_text("all is well\n")
+    logs.append(str(tmp_path / "good.log"))
+    text = called(*logs).output
+    heads = [line for line in text.splitlines() if " time: " in line or " times: " in line]
+    assert [head.split(":")[0] for head in heads] == ["2 times", "1 time"]
+    assert f"  {logs[0]}, line 3, process mach_port\n" in text
+    assert f"  {logs[2]}, line 3, process mach_port\n" in text
+    groups = json.loads(called(*logs, "--json").output)
+    assert [[one["log"] for one in group["panics"]] for group in groups] == [[logs[0], logs[2]], [logs[1]]]
+
+
+def test_several_logs_without_any(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text("all is well\n")
+    logs = [str(tmp_path / name) for name in "ab"]
+    assert called(*logs, code=1).output == "no panic found in 2 files\n"
+    assert json.loads(called(*logs, "--json", code=1).output) == []
+
+
+def test_one_that_cannot_be_read_takes_no_other_along(tmp_path: Path) -> None:
+    log = str(PANICS / "darwin17-mach-port.log")
+    result = CliRunner().invoke(app, [str(tmp_path / "absent"), log, str(tmp_path), str(tmp_path / "gone")])
+    assert isinstance(result.exception, InputError)
+    assert all(f"{tmp_path / name}: No such file" in str(result.exception) for name in ("absent", "gone"))
+    assert f"{tmp_path}: is no run" in str(result.exception)
+    assert "1 time: " in result.output
+
+
+WARNED = "[    %d.000001] WARNING: CPU: 0 PID: 41 at a/b.c:7 f+0x1/0x2\n"
+
+
+def test_a_warning_is_a_note_and_no_panic(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(WARNED % at for at in (1, 2)))
+    text = called(str(log), code=1).output
+    assert text.startswith(f"{log}: no panic found\n2 warnings that the kernel outlived:\n  2 times: ")
+    assert f"linux warning: WARNING @b.c in f\n    first: {log}, line 1\n" in text
+    assert [one["kind"] for one in json.loads(called(str(log), "--json", code=1).output)] == ["warning", "warning"]
+    log.write_text(log.read_text() + "[    9.000001] Kernel panic - not syncing: why\n")
+    text = called(str(log)).output
+    assert text.startswith(f"{log}, lines 3 to 3, linux")
+    assert "2 warnings" in text
+
+
+def test_a_warning_costs_no_case(place: Path) -> None:
+    log = place / json.loads(called(str(place), "--json").output)[0]["panics"][0]["log"]
+    log.write_text(WARNED % 1 + log.read_text())
+    (warned,) = [group for group in json.loads(called(str(place), "--json").output) if "warning" in group["signature"]]
+    assert [one["cases"] for one in warned["panics"]] == [[]]
+
+
+def test_a_run_among_logs(place: Path) -> None:
+    log = str(PANICS / "darwin17-mach-port.log")
+    text = called(str(place), log).output
+    assert "3 times: " in text
+    assert f"  {log}, line 3, process mach_port\n" in text
+    assert f"  pipe.a (guest main-1; {place}/" in text
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run in which two guests had the same panic at other addresses, one another, and one none."""
