@@ -26,6 +26,12 @@ class MeasureContext:
     probe_version: str
     host_class: str
     """Processor model and core count of the host."""
+    cpu_model: str
+    """QEMU's -cpu; empty where it is not known. A catalogue entry may change it, with the image as it was."""
+    memory: int
+    """RAM of the guest in MiB."""
+    kernel_flags: str
+    """What the guest's kernel was booted with beside the image's own flags."""
 
 
 @dataclass(frozen=True)

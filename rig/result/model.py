@@ -77,6 +77,8 @@ class GuestRecord(Record):
     memory: Annotated[int, Field(ge=1)]
     """MiB."""
     clock: Clock = Clock.WALL
+    kernel_flags: Text = ""
+    """What its kernel was booted with beside the image's own flags."""
     start: Literal["cold", "warm"] = "cold"
     """cold: booted. warm: restored from a template."""
     stages: tuple[StageTime, ...] = ()
@@ -97,6 +99,12 @@ class GuestRecord(Record):
         if accel is Accel.AUTO:
             raise ValueError("a guest's accelerator is the one it ran with, not auto")
         return accel
+
+    @property
+    def cpu_model(self) -> str:
+        """QEMU's CPU model with its flags; empty where the command line is not known."""
+        words = self.qemu_argv
+        return words[words.index("-cpu") + 1] if "-cpu" in words[:-1] else ""
 
     @property
     def boot_seconds(self) -> float:
@@ -196,6 +204,9 @@ class RunRecord(Record):
             probe=case.probe,
             probe_version=case.probe_version,
             host_class=self.host.host_class,
+            cpu_model=guest.cpu_model,
+            memory=guest.memory,
+            kernel_flags=guest.kernel_flags,
         )
 
     @property

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rig.events import Event, Events
 from rig.guest import Guest, GuestOptions
+from rig.guest.bootargs import meant
+from rig.guest.flags import flags_of
 from rig.guest.warm import Layer, ready_guest
 from rig.guest.ways import machine_of
 from rig.image.status import StoredImage
@@ -126,6 +128,7 @@ def _record(guest_id: str, guest: Guest) -> GuestRecord:
         cpus=launch.spec.cpus,
         memory=launch.spec.memory,
         clock=launch.clock,
+        kernel_flags=" ".join(meant(flags_of(guest.stored.spec, guest.options))),
         start="cold" if guest.template is None else "warm",
         stages=tuple(StageTime(name=stage.name, seconds=stage.took) for stage in guest.stages),
         console_log=str(launch.console_log),

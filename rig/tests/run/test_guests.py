@@ -14,8 +14,9 @@ from rig.probe.protocol import Hello, StreamReader
 from rig.result import GuestRecord
 from rig.run.guests import BOOT_TRIES, MOST_HELD, GuestKeeper
 from rig.run.settings import RunSettings
-from rig.spec import Isolation
-from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, World, hello, installed
+from rig.spec import BootFlags, Isolation, LoaderFile
+from rig.tests.guest.fakes import make_spec
+from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, FakeStored, World, hello, installed
 
 # Guests of this user that really run have claims on the host.
 pytestmark = pytest.mark.usefixtures("home")
@@ -65,6 +66,17 @@ def test_the_kernels_release_is_the_images_until_a_probe_was_told_it(keeper: Gue
     keeper.lose("lost")
     keeper.get()
     assert (keeper.record and keeper.record.facts, keeper.release) == (None, "6.1")
+
+
+def test_its_record_has_the_kernels_flags(world: World, tmp_path: Path) -> None:
+    """Timings of a kernel that was booted otherwise are not to be compared."""
+    boot = make_spec().boot.model_copy(
+        update={"loader": LoaderFile(path="/boot-args.txt"), "flags": BootFlags(verbose=True)}
+    )
+    stored: Any = FakeStored(make_spec().model_copy(update={"boot": boot}))
+    keeper = GuestKeeper(stored, RunSettings(flags=BootFlags(boot_args="maxmem=64")), tmp_path)
+    keeper.get()
+    assert keeper.record and keeper.record.kernel_flags == "-v maxmem=64"
 
 
 def test_events_of_a_boot_name_its_guest(keeper: GuestKeeper, heard: list[Event]) -> None:
