@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rig.errors import GuestDied, PanicError, TransportError
+from rig.errors import PanicError
 from rig.probe.manifest import ProbeManifest
-from rig.result import GuestRecord, Outcome
-from rig.run.cases import PUSH_TRIES, CaseAnswer, CaseRunner
-from rig.run.guests import GuestKeeper
-from rig.run.settings import RunSettings
+from rig.result import Outcome
+from rig.run.cases import CaseAnswer
 from rig.spec import Isolation
-from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, World, installed, write_manifest
+from rig.tests.run.casebench import NAMES, Bench, make, outcomes
+from rig.tests.run.fakes import EVIDENCE, World, installed, write_manifest
 
-NAMES = ["a", "b", "c", "d"]
 PAYS = {
     "crash": Outcome.CRASHED,
     "panic": Outcome.PANIC,
@@ -43,52 +39,9 @@ PANICS = {"panic", "before"}
 LOSES_GUEST = {"panic", "died", "hang", "timeout", "reset", "before"}
 
 
-@dataclass
-class Bench:
-    world: World
-    manifest: ProbeManifest
-    place: Path
-    runner: CaseRunner
-    keeper: GuestKeeper
-    records: list[GuestRecord]
-
-    def all(self, order: Sequence[str] | None = None, manifest: ProbeManifest | None = None) -> dict[str, CaseAnswer]:
-        """Ask for each case as pytest does."""
-        manifest = manifest or self.manifest
-        order = list(order or manifest.cases)
-        return {name: self.runner.run(manifest, name, order[at:]) for at, name in enumerate(order)}
-
-
-def make(
-    world: World,
-    place: Path,
-    names: Sequence[str] = NAMES,
-    *,
-    isolation: Isolation = Isolation.SUITE,
-    **changes: Any,
-) -> Bench:
-    manifest = write_manifest(place, names, **changes)
-    records: list[GuestRecord] = []
-    stored: Any = STORED
-    keeper = GuestKeeper(stored, RunSettings(isolation=isolation), place / "logs", on_guest=records.append)
-    other = write_manifest(place, ["x"], "other").source_paths[0]
-    runner = CaseRunner(keeper, {"sample": manifest.source_paths[0], "other": other})
-    return Bench(world, manifest, place, runner, keeper, records)
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with installed(World()) as found:
-        yield found
-
-
 @pytest.fixture
 def bench(world: World, tmp_path: Path) -> Bench:
     return make(world, tmp_path)
-
-
-def outcomes(answers: dict[str, CaseAnswer]) -> dict[str, Outcome]:
-    return {name: answer.result.outcome for name, answer in answers.items()}
 
 
 def test_each_case_in_a_guest_of_its_own(world: World, tmp_path: Path) -> None:
@@ -325,85 +278,3 @@ def test_what_nobody_came_for_is_told_at_the_end(bench: Bench) -> None:
     assert [leak.what for leak in leaks] == ["/tmp/left0"]
     assert [record.lines for record in rubbish] == [2]
     assert bench.runner.close() == ([], [])
-
-
-def test_a_probe_that_is_mute_is_given_up(bench: Bench) -> None:
-    bench.world.mute = ("sample",)
-    answers = bench.all()
-    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
-    assert len(bench.world.starts) == 2
-    assert "printed nothing and ended with status 134; it said: dyld" in answers["a"].result.reason
-    assert "printed nothing" in answers["b"].result.reason
-    assert answers["d"].result.reason.startswith("not started again, having failed 2 times on end: the probe printed")
-    assert (answers["a"].broken, answers["d"].broken) == (True, False)
-
-
-def test_only_the_case_that_the_probe_lacks_pays_for_it(bench: Bench) -> None:
-    bench.world.has["sample"] = ["a", "b", "d"]
-    answers = bench.all()
-    assert outcomes(answers) == {"a": Outcome.PASS, "b": Outcome.PASS, "c": Outcome.ERROR, "d": Outcome.PASS}
-    assert answers["c"].result.reason == "sample.yaml names this case, sample does not have it"
-    assert [names for _, names in bench.world.starts] == [NAMES, ["a", "b", "d"]]
-
-
-def test_a_refusal_without_a_reason_costs_one_case_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FakeGuest, "_probe", lambda *_: (64, b"usage: whatever"))
-    bench.world.has["sample"] = NAMES  # what --list says
-    answers = bench.all()
-    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
-    assert answers["a"].result.reason == "the probe refused its command line: usage: whatever"
-
-
-def test_a_boot_that_fails_is_an_error_with_its_evidence(bench: Bench) -> None:
-    bench.world.boots = ["fails"] * 9
-    answers = bench.all()
-    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
-    assert answers["a"].result.reason.startswith("the probe was not started: boot stage 'kernel' was not reached")
-    assert (answers["a"].evidence, answers["a"].result.guest) == (EVIDENCE, None)
-    assert bench.world.booted == 2
-
-
-def test_one_bad_boot_costs_nobody(bench: Bench) -> None:
-    bench.world.boots = ["fails"]
-    assert outcomes(bench.all()) == dict.fromkeys(NAMES, Outcome.PASS)
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome", "words"),
-    [
-        (GuestDied("QEMU ended", evidence=EVIDENCE), Outcome.PANIC, "QEMU ended, before this case began"),
-        (TransportError("no space left on device"), Outcome.PASS, ""),
-    ],
-)
-def test_a_push_that_fails(
-    fault: Exception, outcome: Outcome, words: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faults = [fault]
-
-    def push(*_: Any) -> None:
-        if faults:
-            raise faults.pop()
-
-    monkeypatch.setattr(FakeGuest, "push", push)
-    answers = bench.all()
-    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.PASS) | {"a": outcome}
-    assert words in answers["a"].result.reason
-    assert bench.world.booted == 2
-
-
-def test_a_push_that_fails_in_fresh_guests_too_is_not_tried_for_ever(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries: list[Any] = []
-
-    def push(*_: Any) -> None:
-        tries.append(1)
-        raise TransportError("no space left on device")
-
-    monkeypatch.setattr(FakeGuest, "push", push)
-    answers = bench.all()
-    assert outcomes(answers) == dict.fromkeys(NAMES, Outcome.ERROR)
-    assert {answer.result.reason for answer in answers.values()} == {
-        "the probe was not started: no space left on device"
-    }
-    assert len(tries) == PUSH_TRIES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,11 @@ from rig.run.guests import BOOT_TRIES, MOST_HELD, GuestKeeper
 from rig.run.settings import RunSettings
 from rig.spec import BootFlags, Isolation, LoaderFile
 from rig.tests.guest.fakes import make_spec
-from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, FakeStored, World, hello, installed
+from rig.tests.run.fakes import EVIDENCE, STORED, FakeGuest, FakeStored, World, hello
 
 # Guests of this user that really run have claims on the host.
 pytestmark = pytest.mark.usefixtures("home")
 DEATH = PanicError("the guest's kernel panicked: test", evidence=EVIDENCE)
-
-
-@pytest.fixture
-def world(home: Path) -> Iterator[World]:
-    with installed(World()) as found:
-        yield found
 
 
 @pytest.fixture
