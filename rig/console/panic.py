@@ -29,14 +29,20 @@ class PanicDialect:
 # The kernel begins where the cursor stands, which is behind a prompt as often as not. Anywhere else in a line, a start
 # is somebody's quotation of it: a command's echo, a log that is shown.
 _PROMPT = rb"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?"
+_UNFINISHED = rb"(?!\S{0,64}[#$%>] +\S)[^'\"`(:=\[]{0,400}?"
+"""A line that somebody had not finished yet, behind which the kernel begins: no command, no label, no quotation."""
 _STAMP = rb"\[ *\d+\.\d+\](?:\[[^\]]*\])? "
 
 DIALECTS = {
     Dialect.DARWIN: PanicDialect(
         starts=re.compile(
-            rb"^"
+            rb"^(?:"
             + _PROMPT
-            + rb"(?P<start>panic\(cpu \d+ caller |Debugger: Unexpected kernel trap number|Debugger called: <panic>)"
+            + rb"|"
+            + _UNFINISHED
+            + rb"(?=panic\(cpu \d+ caller 0x[0-9a-fA-F]{6,16}\): ))"
+            + rb"(?P<start>panic\(cpu \d+(?: caller |\): )|Unresolved kernel trap ?\(cpu \d+\): |"
+            + rb"Debugger: Unexpected kernel trap number|Debugger called: <panic>)"
         ),
         ends=re.compile(rb"^System uptime in nanoseconds:|^Attempting system restart|^loaded kexts:"),
         process=re.compile(
@@ -67,24 +73,28 @@ class PanicReport:
     complete: bool
     """Whether its last line was seen."""
     dialect: Dialect = Dialect.DARWIN
+    lead: str = ""
+    """What stood before the first line's words: a stamp, an unfinished line."""
 
     @property
     def facts(self) -> dict[str, Any] | None:
         """What its text tells, as plain data; an oops on Linux begins before the panic. None for a text of no sense."""
         above = self.before.splitlines()
-        found = parse_panics("\n".join([*above, self.text]).encode(), self.dialect)
-        mine = next((panic for panic in found if panic.last_line > len(above)), None)
-        if mine is None:
+        found = parse_panics("\n".join([*above, f"{self.lead}{self.text}"]).encode(), self.dialect)
+        told = [panic for panic in found if panic.last_line > len(above)]
+        if not told:
             return None
+        # What else the text tells of, an oops that another processor printed meanwhile, is not what was seen.
+        mine = next((panic for panic in told if panic.consequence or panic.kind not in {"oops", "warning"}), told[0])
         for one in (mine, *mine.nested):
             one.line = one.last_line = 0  # they would count from the context's first line, not from the log's
         return mine.plain()
 
 
 def read_panic(
-    dialect: Dialect, title: bytes, before: list[bytes], lines: list[bytes], *, complete: bool
+    dialect: Dialect, title: bytes, before: list[bytes], lines: list[bytes], *, complete: bool, lead: bytes = b""
 ) -> PanicReport:
-    """Put a report together from the opening line, the lines before it (context) and those after it."""
+    """Put a report together from the opening line (with its `lead`), the lines before it and those after it."""
     rules = DIALECTS[dialect]
     block = [title, *lines]
     # Linux prints the process before the panic line (the oops) and again after it.
@@ -96,4 +106,5 @@ def read_panic(
         before=b"\n".join(before).decode("utf-8", "replace"),
         complete=complete,
         dialect=dialect,
+        lead=lead.decode("utf-8", "replace"),
     )

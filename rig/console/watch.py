@@ -22,8 +22,8 @@ _STORM_KINDS = 8
 """A line is new unless it is one of so many different ones before it."""
 _LINE_LIMIT = 4096
 _PANIC_LINES = 400
-_CONTEXT_LINES = 120
-"""Before a panic; on Linux the whole oops stands there."""
+_CONTEXT_LINES = 500
+"""Before a panic; on Linux the whole oops stands there, or the list of all tasks that hang."""
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _STAMP = re.compile(rb"^\[ *\d+\.\d+\]")
 _NOT_THE_REASON = b"Debugger called"
@@ -44,6 +44,7 @@ class Watch:
         self._storm = ""
         self._context: deque[bytes] = deque(maxlen=_CONTEXT_LINES)
         self._panic_title: bytes | None = None
+        self._panic_lead = b""
         self._title_grows = False
         self._panic_before: list[bytes] = []
         self._panic_lines: list[bytes] = []
@@ -91,7 +92,7 @@ class Watch:
     def _begin_panic(self, line: bytes) -> bool:
         found = self._rules.starts.search(line)
         if found is not None:
-            self._panic_title = line[found.start("start") :]
+            self._panic_lead, self._panic_title = line[: found.start("start")], line[found.start("start") :]
             self._panic_before = list(self._context)
         return found is not None
 
@@ -104,7 +105,7 @@ class Watch:
             found = self._rules.starts.search(line)
             if found is not None and not line[found.start("start") :].startswith(_NOT_THE_REASON):
                 self._panic_before.append(title)
-                self._panic_title = line[found.start("start") :]
+                self._panic_lead, self._panic_title = line[: found.start("start")], line[found.start("start") :]
                 return
         if len(self._panic_lines) < _PANIC_LINES:
             self._panic_lines.append(line)
@@ -159,6 +160,7 @@ class Watch:
                 self._panic_before,
                 [*self._panic_lines, *self._last_words()],
                 complete=self._panic_done.is_set(),
+                lead=self._panic_lead,
             )
 
     def _last_words(self) -> list[bytes]:

@@ -15,7 +15,7 @@ LINE_LIMIT = 4096
 _SHAPE_LIMIT = 80
 
 _LEVEL = r"<\d{1,3}>"
-_STAMP = r"\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[ *[TC]\d{1,9}\])?"
+_STAMP = r"\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[ *(?P<caller>[TC]\d{1,9})\])?"
 _TIME = r"\d\d:\d\d:\d\d\S*"
 _SYSLOG = (
     rf"(?:[A-Z][a-z]{{2}} [ \d]\d|\d{{4}}-\d\d-\d\d)[T ]{_TIME}(?: (?:[\w.-]{{1,64}} )?kernel(?:\[\d+\])?:)?(?= |$)"
@@ -37,6 +37,8 @@ class Line:
     """Spaces before the text."""
     seconds: float | None = None
     """The kernel's own stamp."""
+    caller: str = ""
+    """Who printed it, where a stamp says so: `T` and a thread's number, `C` and a processor's."""
 
 
 def lines_of(data: bytes) -> Iterator[Line]:
@@ -44,26 +46,26 @@ def lines_of(data: bytes) -> Iterator[Line]:
 
     Some loaders and loggers write each line twice.
     """
-    before: tuple[str, float | None] | None = None
+    before: tuple[str, float | None, str] | None = None
     for number, text in unwrapped(unmarked(clean(data)).split("\n")):
         line = line_of(number, text)
-        if line.text and (line.text, line.seconds) != before:
+        if line.text and (line.text, line.seconds, line.caller) != before:
             yield line
-            before = line.text, line.seconds
+            before = line.text, line.seconds, line.caller
 
 
 def line_of(number: int, text: str) -> Line:
     """One line."""
-    rest, seconds = text[:LINE_LIMIT], None
+    rest, seconds, caller = text[:LINE_LIMIT], None, ""
     for _ in range(4):
         found = _PREFIX.match(rest)
         if found is None:
             break
         rest = rest[found.end() :]
         if seconds is None and found["seconds"]:
-            seconds = float(found["seconds"])
+            seconds, caller = float(found["seconds"]), found["caller"] or ""
     bare = rest.lstrip()
-    return Line(number, bare.rstrip(), len(rest) - len(bare), seconds)
+    return Line(number, bare.rstrip(), len(rest) - len(bare), seconds, caller)
 
 
 def shape_of(before: str) -> re.Pattern[str] | None:

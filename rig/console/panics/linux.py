@@ -22,7 +22,7 @@ _CLUE = re.compile(
 )
 """Without one of these no line opens anything: most lines of most logs cost no more."""
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")
-_STAMP = re.compile(r"(?<![:'\"`(=]) ?\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[[^\]]{1,12}\])? +(?=\S)")
+_STAMP = re.compile(r"(?<![:'\"`(=]) ?\[ *(?P<seconds>\d{1,9}\.\d{1,9})\](?:\[ *(?P<caller>[TC]\d{1,9})\])? +(?=\S)")
 """A kernel's stamp in the midst of a line; behind a colon or a quote it is somebody's quotation."""
 _COMMAND = re.compile(r"\S{0,64}[#$%>] +[a-z]")
 _QUOTED = re.compile(r"['\"`]")
@@ -48,7 +48,7 @@ class LinuxReader(Reader):
 
     def feed(self, line: Line) -> None:
         """Take in the next line; a kernel's stamp in its midst shows where somebody's unfinished line ended."""
-        if self.open is None and self._details is None and not _CLUE.search(line.text):
+        if self.open is None and self._details is None and not may_open(line):
             return
         for one in _torn(line):
             super().feed(one)
@@ -87,7 +87,7 @@ class LinuxReader(Reader):
             return False
         if now.kind == "warning":
             return False
-        return panic.kind == "warning" or not self._parts.is_another(line.text, oops_number(line.text))
+        return panic.kind == "warning" or not self._parts.is_another(oops_number(line.text))
 
     def _open(self, panic: Panic, line: Line) -> None:
         if self.open is not None and self.open.kind == "warning":
@@ -125,7 +125,17 @@ class LinuxReader(Reader):
 
     def ends(self, line: Line) -> bool:
         """Whether the machine starts again."""
+        return self.is_restart(line)
+
+    @staticmethod
+    def is_restart(line: Line) -> bool:
+        """Whether the line is a boot's first."""
         return bool(_RESTART.match(line.text))
+
+
+def may_open(line: Line) -> bool:
+    """Whether a line can open anything at all."""
+    return bool(_CLUE.search(line.text))
 
 
 def _torn(line: Line) -> list[Line]:
@@ -137,7 +147,8 @@ def _torn(line: Line) -> list[Line]:
         return [line]
     ends = [*(found.start() for found in stamps[1:]), len(line.text)]
     first = line.text[: stamps[0].start()].strip()
-    lines = [Line(line.number, first, line.indent, line.seconds)] if first else []
+    lines = [Line(line.number, first, line.indent, line.seconds, line.caller)] if first else []
     for found, end in zip(stamps, ends, strict=True):
-        lines.append(Line(line.number, line.text[found.end() : end].strip(), 0, float(found["seconds"])))
+        text = line.text[found.end() : end].strip()
+        lines.append(Line(line.number, text, 0, float(found["seconds"]), found["caller"] or ""))
     return lines

@@ -66,13 +66,13 @@ class Parts:
         self._number: int | None = None
         self._ended = False
 
-    def is_another(self, text: str, number: int | None) -> bool:
+    def is_another(self, number: int | None) -> bool:
         """Whether a line that could open an oops opens one beside this: by its count, or because this one ended."""
         if self._panic.consequence or self._panic.kind == "panic":
             return True
         if number is not None and self._number is not None:
             return number != self._number
-        return self._ended or (number is None and self._number is not None and text != self._panic.message)
+        return self._ended or (number is None and self._number is not None)
 
     def take(self, text: str) -> bool:
         """Whether the line tells something of this panic."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from rig.console.panics.darwin import DarwinReader
 from rig.console.panics.lines import lines_of
-from rig.console.panics.linux import LinuxReader
+from rig.console.panics.linux_callers import LinuxReaders
 from rig.console.panics.model import Panic
 from rig.console.panics.reports import report_of
 from rig.spec import Dialect
 
-_READERS = {Dialect.DARWIN: DarwinReader, Dialect.LINUX: LinuxReader}
+_READERS: dict[Dialect, type[DarwinReader] | type[LinuxReaders]] = {
+    Dialect.DARWIN: DarwinReader,
+    Dialect.LINUX: LinuxReaders,
+}
 
 
 def parse_panics(data: bytes, dialect: Dialect | None = None) -> list[Panic]:

@@ -16,7 +16,7 @@ _OTHER_LIMIT = 200
 _OTHER_WIDTH = 400
 _SHARED = """
 process pid boot_args os_version kernel_version kernel_uuid kernel_slide kernel_text_base cache_slide cache_base
-hib_text_base model uptime_ns shutdown_begun last_started_kext last_stopped_kext modules
+hib_text_base model uptime_ns shutdown_begun last_started_kext last_stopped_kext modules consequence
 """
 """What is printed once, by the last of nested panics, and holds for the first as well."""
 

@@ -122,6 +122,33 @@ def test_lines_of_two_printers_in_one() -> None:
     assert one(torn).message == "general protection fault: 0000 [#1]"
 
 
+def test_two_processors_that_print_into_each_other() -> None:
+    text = log_of("linux61-oops").decode().replace("reference# [", "[").splitlines()
+    first, second = (
+        [line.replace("]", f"][ {who}]", 1).replace("posix_mq", name) for line in text]
+        for who, name in (("  T41", "first"), ("   C1", "second"))
+    )
+    woven = "\n".join(line for pair in zip(first, second, strict=True) for line in pair)
+    found = parse_panics(woven.encode())
+    assert [panic.process for panic in found] == ["first", "second"]
+    assert {panic.signature for panic in found} == {one(log_of("linux61-oops")).signature}
+    assert [len(panic.frames) for panic in found] == [6, 6]
+    assert len(parse_panics(f"{woven}\n[    0.0][    T0] Linux version 6.1\n{woven}".encode())) == 4
+
+
+def test_one_oops_in_another_brings_the_panic_for_both() -> None:
+    text = b"""[    1.0] BUG: unable to handle page fault for address: 0000000000000008
+[    1.1] Oops: 0000 [#1] SMP
+[    1.2] BUG: unable to handle page fault for address: 0000000000000008
+[    1.3] Oops: 0000 [#2] SMP
+[    1.4] Kernel panic - not syncing: Fatal exception
+"""
+    outer = one(text)
+    (inner,) = outer.nested
+    assert inner.error_code == "0000"
+    assert outer.consequence == inner.consequence == "Fatal exception"
+
+
 def first(text: str) -> Panic:
     return one(f"{text}\nBoot args: -v\n".encode())
 

@@ -150,6 +150,10 @@ def test_how_any_bytes_are_cut_makes_no_difference(parts, dialect):
         (Dialect.DARWIN, b"bash-3.2# panic(cpu 0 caller 0xffffff80): why"),
         (Dialect.DARWIN, b"\x1b[2J\x1b[01;01HDebugger: Unexpected kernel trap number: 0x3"),
         (Dialect.DARWIN, b"progress 10%\rDebugger called: <panic>"),
+        (Dialect.DARWIN, b"45%panic(cpu 0 caller 0xffffff8000393e6d): why"),
+        (Dialect.DARWIN, b"Starting the daemons... panic(cpu 0 caller 0xffffff8000393e6d): why"),
+        (Dialect.DARWIN, b"panic(cpu 0): 0x300 - Data access"),
+        (Dialect.DARWIN, b"Unresolved kernel trap(cpu 0): 0x300 - Data access"),
         (Dialect.LINUX, b"Kernel panic - not syncing: why"),
         (Dialect.LINUX, b"[    1.234567] Kernel panic - not syncing: why"),
         (Dialect.LINUX, b"[    1.234567][  T123] Kernel panic - not syncing: why"),
@@ -171,6 +175,10 @@ def test_a_panic_begins_where_the_cursor_stood(dialect, line, end):
         (Dialect.DARWIN, b"crash.log: panic(cpu 0 caller 0xffffff80): why"),
         (Dialect.DARWIN, b"PD-DIAG: FATAL user #PF rip=0x1 panic(cpu 0 caller"),
         (Dialect.DARWIN, b"panic: a word of its own"),
+        (Dialect.DARWIN, b"panic(): a program's own"),
+        (Dialect.DARWIN, b"old.log: panic(cpu 0 caller 0xffffff8000393e6d): why"),
+        (Dialect.DARWIN, b"bash-3.2# grep panic(cpu 0 caller 0xffffff8000393e6d): why"),
+        (Dialect.DARWIN, b"it said 'panic(cpu 0 caller 0xffffff8000393e6d): why'"),
         (Dialect.DARWIN, b"Failed to send exception EXC_CORPSE_NOTIFY. error code: 268435459"),
         (Dialect.DARWIN, b"Kernel panic - not syncing: why"),
         (Dialect.LINUX, b"panic(cpu 0 caller 0xffffff80): why"),
@@ -286,6 +294,32 @@ def test_a_panic_that_is_seen_can_be_told(log, data):
         assert report.facts is not None
         assert report.facts["system"] == dialect.value
         assert report.facts["line"] == report.facts["last_line"] == 0
+
+
+def test_a_long_list_of_tasks_before_the_panic_is_part_of_it():
+    hung = b"[    9.0][   T31] INFO: task pipe:41 blocked for more than 120 seconds.\n"
+    held = b"".join(b"[    9.1][   T31] %d locks held by b/%d:\n" % (at % 3, at) for at in range(190)) * 2
+    trace = b"[    9.2][   T31] Call Trace:\n[    9.2][   T31]  pipe_read+0x1/0x2\n"
+    text = (
+        hung
+        + trace
+        + held[: len(held) // 2]
+        + b"[    9.3][   T31] Kernel panic - not syncing: hung_task: blocked tasks\n"
+    )
+    report = watch(Dialect.LINUX, text)[0].panic()
+    assert report is not None and report.facts is not None
+    assert (report.facts["process"], report.facts["consequence"]) == ("pipe", "hung_task: blocked tasks")
+
+
+def test_what_another_processor_printed_meanwhile_is_not_the_panic():
+    text = b"""[    1.0][   T41] BUG: unable to handle page fault for address: 0000000000000008
+[    1.1][   T42] BUG: kernel NULL pointer dereference, address: 0000000000000009
+[    1.2][   T42] Kernel panic - not syncing: Fatal exception
+[    1.3][   T41] CPU: 1 PID: 41 Comm: pipe Not tainted 6.1.0 #1
+"""
+    report = watch(Dialect.LINUX, text)[0].panic()
+    assert report is not None and report.facts is not None
+    assert report.facts["fault_address"] == "0000000000000009"
 
 
 def test_an_oops_before_the_panic_is_part_of_it():
