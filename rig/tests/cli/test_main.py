@@ -128,9 +128,19 @@ def test_completion_imports_nothing(monkeypatch):
 
 
 @pytest.fixture
-def end_with(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
-    """Let the command raise something; returns exit code and standard error."""
+def handlers() -> Iterator[None]:
+    """The command's own signal handlers end with the test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def end_with(
+    handlers: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str]]:
+    """Let the command raise something; returns exit code and standard error."""
 
     def run(fault: BaseException) -> tuple[object, str]:
         def app() -> None:
@@ -141,9 +151,7 @@ def end_with(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
             main.main()
         return end.value.code, capfd.readouterr().err
 
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return run
 
 
 def test_an_error_of_the_rig_is_one_message(end_with):
@@ -175,7 +183,7 @@ def test_what_the_host_lacks_is_an_error_without_a_traceback(end_with, number, s
     assert code == 2 and err.startswith(f"rig: error: {os.strerror(number)}\n")
 
 
-def test_a_fault_of_the_rig_itself_is_not_hidden(monkeypatch):
+def test_a_fault_of_the_rig_itself_is_not_hidden(handlers, monkeypatch):
     def app() -> None:
         raise OSError(errno.EBADF, "Bad file descriptor")
 
@@ -218,16 +226,11 @@ def test_a_signal_ends_it_in_order_and_a_second_one_does_not_cut_that_short(numb
         assert (process.returncode, rest) == (130, "cleaning\nclean\n")
 
 
-def test_nohup_holds(monkeypatch):
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+def test_nohup_holds(handlers, monkeypatch):
     monkeypatch.setattr(main, "app", lambda: None)
-    try:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        main.main()
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    main.main()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("args", [["schema", "image"], ["--help"], ["probes", "list", "--json"]])
