@@ -40,7 +40,7 @@ def list_templates(as_json: Annotated[bool, typer.Option("--json", help="Print J
     )
     for one in found:
         facts = one.meta.facts
-        layers = ", ".join(name.removeprefix("layer ") for name in facts if name.startswith("layer "))
+        layers = ", ".join(name.partition(": ")[2] for name in facts if name.startswith("layer "))
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.last_used))
         size = f"{one.size / (1 << 20):.0f}"
         row = (one.meta.key, one.meta.image, layers, facts.get("accelerator", ""), facts.get("clock", ""), size, used)

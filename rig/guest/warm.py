@@ -96,7 +96,7 @@ class _Kind:
         if spec.machine.firmware is Firmware.UEFI:
             found = find_uefi()
             facts["firmware"] = f"{digest(found.code)} {digest(found.variables)}"
-        return facts | {f"layer {layer.name}": layer.digest for layer in self.layers}
+        return facts | {f"layer {at}: {layer.name}": layer.digest for at, layer in enumerate(self.layers, start=1)}
 
     def below(self) -> _Kind:
         return replace(self, layers=self.layers[:-1])

@@ -26,8 +26,11 @@ class Joined:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, keyboard: int | None = None) -> None:
         self.near, self.far = socket.socketpair()
         self.far.settimeout(PATIENCE)
-        ours, self.keys = os.pipe()
-        self._stdin = os.fdopen(ours if keyboard is None else keyboard, "rb", buffering=0)
+        if keyboard is None:
+            keyboard, self.keys = os.pipe()
+        else:
+            self.keys = -1
+        self._stdin = os.fdopen(keyboard, "rb", buffering=0)
         self.screen, theirs = os.pipe()
         self._stdout = os.fdopen(theirs, "w")
         monkeypatch.setattr(sys, "stdin", self._stdin)
@@ -46,7 +49,13 @@ class Joined:
         self._thread.join(PATIENCE)
         return not self._thread.is_alive() and self.faults == []
 
+    def end_input(self) -> None:
+        if self.keys >= 0:
+            os.close(self.keys)
+        self.keys = -1
+
     def close(self) -> None:
+        self.end_input()
         self.far.close()
         self._thread.join(PATIENCE)
         self.near.close()
@@ -81,7 +90,7 @@ def test_what_was_typed_before_ctrl_bracket_is_sent(joined):
 
 def test_the_end_of_input_leaves(joined):
     os.write(joined.keys, b"ls\r")
-    os.close(joined.keys)
+    joined.end_input()
     assert joined.ended()
     assert joined.far.recv(100) == b"ls\r"
 

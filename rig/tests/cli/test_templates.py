@@ -39,7 +39,7 @@ def test_none_yet(templates: Templates) -> None:
 
 
 def test_listed(templates: Templates) -> None:
-    make(templates, "abc1", accelerator="tcg", clock="exact", **{"layer probes": "123"})
+    make(templates, "abc1", accelerator="tcg", clock="exact", **{"layer 1: probes": "123"})
     out = rig("list").output
     for words in ("abc1", "reference", "probes", "tcg", "exact", "RIG_TEMPLATES_GIB"):
         assert words in out

@@ -11,6 +11,7 @@ from rig.image.catalogue import Catalogue
 from rig.machine import Launch, Network
 from rig.machine.argv import build_argv
 from rig.machine.firmware import UefiFirmware
+from rig.machine.launch import MemoryFile
 from rig.spec import Accel, Clock, Firmware, MachineSpec
 
 FIRMWARE = UefiFirmware(Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/s/variables.qcow2"))
@@ -52,6 +53,17 @@ def test_every_image_starts_paused_with_nothing_but_what_was_asked_for(any_image
     assert after(argv, "-accel") == ["tcg,tb-size=256"]
     assert after(argv, "-name") == ["rig-abc"]
     assert not {"-daemonize", "-vnc", "-spice", "-monitor", "-serial", "-drive", "-net", "-nic"} & set(argv)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_memory_in_a_file_is_written_by_whoever_makes_a_template_alone(any_image, shared):
+    """A restored guest that shared it would change every other one's."""
+    argv = argv_of(any_image, memory_file=MemoryFile(Path("/t/a,b/ram"), shared=shared), incoming=not shared)
+    size, share = f"{any_image.memory}M", "on" if shared else "off"
+    assert after(argv, "-object") == [f"memory-backend-file,id=ram,mem-path=/t/a,,b/ram,size={size},share={share}"]
+    assert "memory-backend=ram" in after(argv, "-machine")[0].split(",")
+    assert after(argv, "-incoming") == ([] if shared else ["defer"])
+    assert "-object" not in argv_of(any_image) and "memory-backend" not in after(argv_of(any_image), "-machine")[0]
 
 
 def test_resets_are_written_down_by_tcg():
