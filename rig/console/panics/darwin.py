@@ -21,8 +21,14 @@ _START = re.compile(
     r"\): (?P<old>\S.*))"
 )
 """A kernel may stop for good in the middle of it. Before Darwin 7 no caller is told."""
-_CLUE = re.compile(r"panic|Debugger|kernel trap")
+_CLUE = re.compile(r"panic|Panic|Debugger|kernel trap|Frame : Return|current thread")
 """Without one of these no line opens anything: most lines of most logs cost no more."""
+_STOPPED = re.compile(r"Panic\(CPU (?P<cpu>\d{1,5}), time \d{1,20}\): (?P<message>.*)")
+"""A processor that was stopped by another, and says where it was (osfmk/i386/mp.c)."""
+_HEADLESS = re.compile(
+    r"^(?:Backtrace \(CPU \d+\), .*Frame : Return|Panicked task 0x|BSD process name corresponding to current thread)"
+)
+"""What stands in panics alone: where a panic's first lines were lost, these tell that there was one."""
 _BEFORE = re.compile(r"(?:\S{0,64}[#$%>] ?|\S{0,64} ?(?:login|[Pp]assword): ?)?")
 """What may stand before a kernel's line: nothing, or the prompt behind which it began."""
 _COMMAND = re.compile(r"\S{0,64}[#$%>] +\S|.*\S.*['\"`(]$")
@@ -101,6 +107,9 @@ class DarwinReader(Reader):
             self._fill(panic, found[0])
             self._late = panic
             return panic
+        beheaded = self._beheaded(line) if self.open is None else None
+        if beheaded is not None:
+            return beheaded
         found = _NESTED.search(line.text)
         if found is not None and self.open is not None:
             panic = Panic("darwin", caller=found["caller"] or "")
@@ -108,6 +117,27 @@ class DarwinReader(Reader):
             return panic
         self._announce(line)
         return None
+
+    def tell(self, line: Line) -> None:
+        """A panic that has no line of its own, only this text: a watchdog's, of which a file of macOS tells."""
+        panic = Panic("darwin")
+        self._fill(panic, line.text.removeprefix("Debugger message: "))
+        self._begin(panic, line)
+
+    def _beheaded(self, line: Line) -> Panic | None:
+        """A panic that begins without its own line."""
+        stopped = _STOPPED.search(line.text)
+        if stopped is not None and _may_follow(line.text[: stopped.start()]):
+            panic = Panic("darwin", cpu=int(stopped["cpu"]))
+            self._fill(panic, stopped["message"].strip("` "))
+            return panic
+        if not _HEADLESS.match(line.text):
+            return None
+        self._tell_announced()
+        panic = Panic("darwin")
+        self._fill(panic, "")
+        self._parts.take(line.text)
+        return panic
 
     def _is_again(self, opening: str) -> bool:
         """Whether the line that opened the panic came twice, with at most somebody else's line between."""

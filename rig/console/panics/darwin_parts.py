@@ -21,6 +21,7 @@ _PROCESS = re.compile(
 )
 _TASK = re.compile(rf"^Panicked task (?P<task>{_HEX}):(?:.*\bpid (?P<pid>\d{{1,10}}): (?P<name>.*))?")
 _THREAD = re.compile(rf"^[Pp]anicked thread: (?P<thread>{_HEX})(?:.*, tid: (?P<tid>\d{{1,20}}))?")
+_PLACE = re.compile(r"^@(?P<file>[\w./+~-]+\.\w{1,4}):(?P<line>\d{1,7})$")
 _KERNEL_VERSION = re.compile(r"^Darwin Kernel Version \d.*")
 _BUILD = re.compile(r"^(?:Not yet set|\d{1,3}[A-Z]\d{1,6}[a-z]?(?: .*)?)$")
 _UPTIME = re.compile(r"^System uptime in nanoseconds: (?P<ns>\d{1,20})")
@@ -67,8 +68,8 @@ class Parts:
         self._last = ""
         """The last line that was understood: it may come twice."""
         self._rules: tuple[Callable[[str], bool], ...] = (
-            self._process, self._uptime, self._text, self._kernel_version, self._registers, self._task, self._named,
-            self._kexts.take, self._arm.take, self._ppc.take, self._backtrace.take,
+            self._process, self._uptime, self._place, self._text, self._kernel_version, self._registers, self._task,
+            self._named, self._kexts.take, self._arm.take, self._ppc.take, self._backtrace.take,
         )  # fmt: skip
 
     def title(self, text: str) -> None:
@@ -130,6 +131,13 @@ class Parts:
             if threaded["tid"]:
                 self._panic.extra.setdefault("tid", threaded["tid"])
         return threaded is not None
+
+    def _place(self, text: str) -> bool:
+        """Behind the registers of a trap: where in the source it was raised."""
+        found = _PLACE.match(text)
+        if found and not self._panic.source_file:
+            self._panic.source_file, self._panic.source_line = found["file"], int(found["line"])
+        return found is not None
 
     def _uptime(self, text: str) -> bool:
         found = _UPTIME.match(text)

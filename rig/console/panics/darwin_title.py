@@ -9,6 +9,8 @@ from rig.console.panics.reader import keep_other
 
 _HEX = r"0x[0-9a-fA-F]{1,16}"
 _QUOTED = re.compile(r'^(?P<lead>[^"]{0,200})"(?P<text>.*)" ?@(?P<file>[^"]+):(?P<line>\d{1,7})$', re.DOTALL)
+_BARE_QUOTES = re.compile(r'^"(?P<text>.*?)(?:\\n)*"$', re.DOTALL)
+"""Without the place that other messages in quotes have."""
 _JOINED = re.compile(r'" +"')
 """Two strings of a source that its compiler did not see as one."""
 _PLACED = re.compile(r"^(?P<text>.*\S) ?@(?P<file>[\w./+~-]*\w\.\w{1,4}):(?P<line>\d{1,7})$", re.DOTALL)
@@ -20,11 +22,12 @@ _ASSERTED_IN = re.compile(
 """Where the assertion stands, which is not where panic was called."""
 _ASSERTION = re.compile(r"assertion failed", re.IGNORECASE)
 _TRAP = re.compile(
-    rf"^(?P<what>[\w /]+?) at (?P<ip>{_HEX}), ?"
+    rf"^(?:Kernel trap|(?P<what>[\w /]+?)) at (?P<ip>{_HEX}), ?"
     r"(?:type =? ?(?P<number>\d{1,3})=(?P<trap>[^,#]*?)(?: #\S+)?, ?)?registers"
 )
 _ABORT = re.compile(
-    rf"^(?P<trap>(?:Kernel|Unexpected fault in kernel|PC alignment|SP alignment)[\w .]*?)\.? at pc (?P<ip>{_HEX})"
+    rf"^(?P<trap>(?:Kernel|Unexpected fault in kernel|PC alignment|SP alignment)\b[\w ]*)\.? at pc (?P<ip>{_HEX})|"
+    rf"^(?P<bare>Kernel \w+ abort)\b"
 )
 _ARM_ABORT = re.compile(r"^kernel (?P<trap>\w+ abort|abort type \d+)\b")
 _POWER = re.compile(r"^(?P<trap>0x[0-9a-fA-F]{1,4} - \w[\w ]*)$")
@@ -91,6 +94,9 @@ class Title:
         """What came never closed it: the first line is the message, the rest may be anybody's."""
         keep_other(self._panic, self._held)
         self._closes, self._held = None, []
+        bare = _BARE_QUOTES.match(self._panic.message)
+        if bare:
+            self._panic.message = bare["text"].strip()
 
     def _judge(self) -> None:
         panic = self._panic
@@ -109,7 +115,7 @@ class Title:
         if trapped:
             told = trapped.groupdict()
             panic.kind = "trap"
-            panic.trap = (told.get("trap") or "").strip()
+            panic.trap = (told.get("trap") or told.get("bare") or told.get("what") or "").strip()
             panic.instruction = told.get("ip") or panic.instruction
             if told.get("number"):
                 panic.trap_number = int(told["number"])

@@ -6,7 +6,7 @@ from rig.console.panics.darwin import DarwinReader
 from rig.console.panics.lines import lines_of
 from rig.console.panics.linux_callers import LinuxReaders
 from rig.console.panics.model import Panic
-from rig.console.panics.reports import report_of
+from rig.console.panics.reports import Report, report_of
 from rig.spec import Dialect
 
 _READERS: dict[Dialect, type[DarwinReader] | type[LinuxReaders]] = {
@@ -27,8 +27,21 @@ def parse_panics(data: bytes, dialect: Dialect | None = None) -> list[Panic]:
         for reader in readers:
             reader.feed(line)
     found = [panic for reader in readers for panic in reader.close()]
+    if report is not None and report.whole and not found and dialect in {None, Dialect.DARWIN}:
+        found = _of_a_report(report)
     if report is not None:
         for panic in found:
             for name, value in report.facts.items():
                 panic.extra.setdefault(name, value)
     return sorted(found, key=lambda panic: panic.line)
+
+
+def _of_a_report(report: Report) -> list[Panic]:
+    """The panic of a file that is about one, though no line in it opens one: a watchdog's, a kernel's not known yet."""
+    reader = DarwinReader()
+    for line in lines_of(report.text):
+        if reader.open is None:
+            reader.tell(line)
+        else:
+            reader.feed(line)
+    return reader.close()

@@ -9,16 +9,18 @@ _MARKUP = re.compile(r"&(?:quot|gt|lt|amp|apos|nbsp|#x?[0-9a-fA-F]{2,4});|<br ?/
 _TAGS = re.compile(
     r"</?(?:br|pre|code|p|div|span|details|summary|blockquote|li|ul|td|tr|a|b|strong|em)\b[^<>\n]{0,200}>"
 )
+_TYPESET = str.maketrans("\u00d7\u2013\u2014\u201c\u201d\u2019\u2026\xa0", 'x--""\'. ')
+"""What a page's typesetting made of plain signs."""
 _SCREEN = 80
 _FULL_LINES = 2
 """So many lines of just the screen's width, and none beyond it, were cut by it."""
 
 
 def unmarked(text: str) -> str:
-    """HTML's entities and tags taken out, where there are any; a kernel's own `<TASK>` stays."""
-    if not _MARKUP.search(text):
-        return text
-    return html.unescape(_TAGS.sub("", text)).replace("\xa0", " ")
+    """HTML's entities and tags taken out, where there are any, and typesetting; a kernel's own `<TASK>` stays."""
+    if _MARKUP.search(text):
+        text = html.unescape(_TAGS.sub("", text))
+    return text if text.isascii() else text.translate(_TYPESET)
 
 
 def unwrapped(lines: list[str]) -> list[tuple[int, str]]:

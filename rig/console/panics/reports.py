@@ -24,6 +24,8 @@ class Report:
 
     text: bytes
     facts: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
+    """Whether the file is one, and not only quotes one."""
 
 
 def report_of(data: bytes) -> Report | None:
@@ -36,7 +38,7 @@ def report_of(data: bytes) -> Report | None:
         told = [words for one in objects if (words := _told(one))]
         if told:
             facts = {name: str(value) for one in objects for name, value in one.items() if _is_fact(name, value)}
-            return Report("\n".join(told).encode("utf-8", "replace"), facts)
+            return Report("\n".join(told).encode("utf-8", "replace"), facts, whole=True)
     bare = _CUT.sub(lambda cut: f"\n{_unescaped(cut['text'])}\n", text)
     return Report(bare.encode("utf-8", "replace")) if bare != text else None
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TOP_SYMBOLS = 3
 _MESSAGE_LIMIT = 300
+_NO_WORDS = "without words"
 
 _UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
 _ADDRESS = re.compile(r"\b0[xX][0-9A-Fa-f]+\b")
@@ -39,6 +40,9 @@ _OFFSET = re.compile(r"(?<=\w)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?\b")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
 _TRAP_TYPE = re.compile(r"\b(type(?: ?=)?) ?(\d+)=")
 _KEPT_TYPE = re.compile(r"\btype (\w+)=")
+_CAUSE = re.compile(r"\b(namespace |subcode |abort type |exitcode=)(?=[0-9])")
+_KEPT_CAUSE = re.compile(r"\b(namespace |subcode |abort type |exitcode=)T")
+"""Numbers that are causes: what init died of, what a processor calls its fault."""
 _CLONE = re.compile(r"\.(?:cold|isra|constprop|part|llvm|lto_priv)(?:\.\d+)*\b.*$")
 _STALL = re.compile(r"\bstalls?\b")
 _TIMER_ENTRY = re.compile(r"(?:asm_sysvec_)?\w*apic_timer_interrupt\w*|el1_irq|el1h_64_irq|__irq_svc|retint_\w+")
@@ -78,11 +82,11 @@ def normal(message: str) -> str:
     for rule, kept in _DETAILS:
         message = rule.sub(kept, message)
     text = _TRAP_TYPE.sub(lambda found: f"type T{found[2]}=", message)
-    text = _OFFSET.sub("", text)
+    text = _OFFSET.sub("", _CAUSE.sub(r"\1T", text))
     for varying in (_UUID, _ADDRESS, _BARE_ADDRESS, _NUMBER):
         text = varying.sub("N", text)
     text = _KEPT_TYPE.sub(lambda found: f"type {found[1].removeprefix('T')}=", text)
-    return _SPACE.sub(" ", text).strip()[:_MESSAGE_LIMIT]
+    return _SPACE.sub(" ", _KEPT_CAUSE.sub(r"\1", text)).strip()[:_MESSAGE_LIMIT]
 
 
 def plain_symbol(symbol: str) -> str:
@@ -115,7 +119,7 @@ def _interrupted(names: list[str]) -> list[str]:
 
 def signature_of(panic: Panic) -> Signature:
     """The signature, from whatever is there."""
-    text = f"{panic.system} {panic.kind}: {_words(panic)}"
+    text = f"{panic.system} {panic.kind}: {_words(panic) or _NO_WORDS}"
     if panic.source_file:
         text += f" @{panic.source_file.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}"
     if where := " < ".join(own_calls(panic)[:TOP_SYMBOLS]) or _place(panic):

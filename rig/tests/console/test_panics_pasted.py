@@ -110,6 +110,36 @@ def test_json_among_words_cut_or_broken() -> None:
         ]
 
 
+def test_a_report_without_a_line_that_opens_a_panic() -> None:
+    text = "Debugger message: WDT timeout\n94s ago: 3100m0\nOS version: 16Z99\nKernel UUID: 0-1\n"
+    panic = one(json.dumps({"panicString": text}).encode())
+    assert (panic.message, panic.os_version, panic.kernel_uuid) == ("WDT timeout", "16Z99", "0-1")
+    assert parse_panics(f'see\n{{"panicString": "{text[:10]}"}}\n'.encode()) == []
+
+
+def test_a_panic_whose_first_lines_were_lost() -> None:
+    lines = TEXT.splitlines(keepends=True)
+    start = next(at for at, line in enumerate(lines) if line.startswith("Backtrace"))
+    whole, rest = one(TEXT.encode()), one("".join(lines[start:]).encode())
+    assert (rest.message, rest.frames, rest.process, rest.complete) == ("", whole.frames, whole.process, True)
+    assert rest.signature.text.startswith("darwin panic: without words in ")
+
+
+def test_a_processor_that_another_one_stopped() -> None:
+    panic = one(
+        b"Panic(CPU 3, time 1234): NMIPI for unresponsive processor: TLB flush timeout, TLB state:0x0\nRAX: 0x1\n"
+    )
+    assert (panic.cpu, panic.registers) == (3, {"RAX": "0x1"})
+    assert panic.message == "NMIPI for unresponsive processor: TLB flush timeout, TLB state:0x0"
+
+
+def test_what_typesetting_made_of_plain_signs() -> None:
+    text = log_of("darwin8-powerpc").decode()
+    assert read(
+        text.replace("0x", "0\u00d7").replace(" - ", " \u2013 ").replace('"Latest"', "\u201cLatest\u201d")
+    ) == read(text)
+
+
 def test_two_reports_in_one_file() -> None:
     whole = json.dumps({"panicString": ARM})
     assert len(parse_panics(f"{whole}\n{whole}\n".encode())) == 2
@@ -163,6 +193,12 @@ def first(text: str) -> Panic:
         ("panic(cpu 0 caller 0x1): busy (60s): 'A' (1,2) @a.cpp:7", "busy (60s): 'A' (1,2)", "a.cpp"),
         ("panic(cpu 0): 0x300 - Data access", "0x300 - Data access", ""),
         ("panic(cpu 0 caller 0x1): Kernel data abort.\nat pc 0x2, lr 0x3", "Kernel data abort. at pc 0x2, lr 0x3", ""),
+        ('panic(cpu 0 caller 0x1): "no \\"driver\\"\\n"', 'no \\"driver\\"', ""),
+        (
+            "panic(cpu 0 caller 0x1): Double fault at 0x1, registers:\nCR0: 0x1\n @a.c:7",
+            "Double fault at 0x1, registers:",
+            "a.c",
+        ),
         ("panic(cpu 0 caller 0x1): kernel abort type 4:\nfault_type=0x1", "kernel abort type 4: fault_type=0x1", ""),
     ],
 )
