@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,8 +48,13 @@ def world(home: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def probes(tmp_path: Path, home: Path) -> Probes:
-    """A directory of probes `sample` and `other` whose cases behave as said, also in the workers of xdist."""
+def probes(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probes]:
+    """A directory of probes `sample` and `other` whose cases behave as said, also in the workers of xdist.
+
+    A pytest in this process imports the directory's own conftest by the path; both end with the test.
+    """
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    conftest = sys.modules.get("conftest")
 
     def write(**world: object) -> Path:
         place = tmp_path / "probes"
@@ -62,4 +68,7 @@ def probes(tmp_path: Path, home: Path) -> Probes:
         (place / "conftest.py").write_text(_CONFTEST.format(world=world))
         return place
 
-    return write
+    yield write
+    sys.modules.pop("conftest", None)
+    if conftest is not None:
+        sys.modules["conftest"] = conftest
