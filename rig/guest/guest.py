@@ -157,7 +157,8 @@ class Guest:
             way_in.pull(source, destination, self.deadline(seconds), lost=self._is_lost)
 
     def _is_lost(self) -> bool:
-        return not self.alive
+        # A held machine says nothing for as long as anybody waits; silence alone is given minutes under emulation.
+        return not self.alive or self.machine.held
 
     @contextlib.contextmanager
     def _told_apart(self) -> Iterator[Transport]:

@@ -15,6 +15,7 @@ from rig.errors import LaunchError, RigError
 from rig.machine.argv import build_argv
 from rig.machine.cpus import describe, sample
 from rig.machine.guard import guard
+from rig.machine.held import Held
 from rig.machine.launch import Launch
 from rig.machine.process import Process, qemu_version
 from rig.machine.qmp import Monitor, MonitorError
@@ -46,6 +47,7 @@ class Machine:
         self._powered_off = threading.Event()
         self._reason = ""
         self._disk_error = ""
+        self._held = Held(lambda: self._process is not None and self._process.stopped)
 
     def __enter__(self) -> Self:
         self.start()
@@ -122,6 +124,14 @@ class Machine:
     def disk_error(self) -> str:
         """Why QEMU holds the guest since one of its disks failed on this host; empty as long as none has."""
         return self._disk_error
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody has been holding it for some seconds, by a signal to QEMU or at the monitor.
+
+        Looked for only where this is asked again and again, as those do who wait for the guest.
+        """
+        return self._held.look()
 
     def status(self, *, seconds: float = 30.0) -> str:
         """QEMU's own word: `running`, `paused`, `suspended`, `io-error`, ... Raises `MonitorError`, `GuestDied`."""
@@ -201,6 +211,7 @@ class Machine:
         if name in {"SHUTDOWN", "RESET", "GUEST_PANICKED"}:
             self._reason = self._reason or str(data.get("reason", ""))
             self._powered_off.set()
+        self._held.note(name)
         # By default QEMU holds a guest whose write finds no room, and tells it of any other error.
         if name == "BLOCK_IO_ERROR" and data.get("action") == "stop":
             self._disk_error = f"{data.get('operation', 'access')}: {data.get('reason', 'no reason given')}"

@@ -87,6 +87,7 @@ class FakeMachine:
         self.started = self.stopped = self.left = False
         self.state = "running"
         self.disk_error = ""
+        self.held = False
         self.ending = "reset itself"
         self.cpus: str | RigError = "the CPU is busy at 0x7c00"
 

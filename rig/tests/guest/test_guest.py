@@ -15,6 +15,7 @@ from rig.deadline import Deadline
 from rig.errors import GuestDied, GuestError, HangError, PanicError, TransportError, TransportTimeout
 from rig.events import Events
 from rig.guest import Guest, GuestOptions
+from rig.guest.transport import Lost, RunResult
 from rig.spec import Accel
 from rig.tests.guest.fakes import PANIC, FakeMachine, FakeStored, FakeTransport, console_of, make_spec
 
@@ -112,6 +113,21 @@ def test_what_stands_between(
     assert caught.value.message.endswith(words)
     # A monitor that is silent is asked for nothing more: each question would cost its whole time-out.
     assert bool(caught.value.evidence.registers) is bool(state)
+
+
+def test_a_machine_that_is_held_is_not_waited_for(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, transport = parts(guest)
+
+    def run(command: str, deadline: Deadline, *, lost: Lost, **_: object) -> RunResult:
+        assert not lost()
+        machine.held = True
+        assert lost()
+        raise TransportError("the guest was lost while it ran 'x'")
+
+    monkeypatch.setattr(transport, "run", run)
+    transport.pings, machine.state = False, "paused"
+    with pytest.raises(HangError, match=r"\(the guest was lost while it ran 'x'\); QEMU's state: paused\n"):
+        guest.run("x")
 
 
 def test_a_console_that_still_answers(guest: Guest) -> None:

@@ -20,7 +20,10 @@ RUBBISH = "[[ $1 =~ id=qmp,fd=([0-9]+) ]]; echo rubbish >&${BASH_REMATCH[1]}; ex
 
 
 def descriptors() -> set[str]:
-    """What this process holds open, but for the keeper's pipe, which comes with the first machine and stays."""
+    """What this process holds open, but for the keeper's pipe, which comes with the first machine and stays.
+
+    What an earlier test has left to the garbage collector may go at any time: only what is new is a leak.
+    """
     held = set()
     for link in Path("/proc/self/fd").iterdir():
         try:
@@ -42,7 +45,7 @@ def test_start_speak_stop(fake_qemu, launch):
         machine.stop(soft_seconds=60)
         assert machine.process.how_it_ended == "exit code 0"
     assert not machine.alive and machine.process.pid not in guard._held
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_one_that_does_not_listen_is_ended_all_the_same(fake_qemu, launch):
@@ -81,7 +84,7 @@ def test_one_that_does_not_start(fake_qemu, launch, body, code, words):
     assert fault.exit_code == code
     assert words in fault.output and words in str(fault)
     assert fault.command[0] == path.name and "-nodefaults" in fault.command
-    assert not machine.alive and descriptors() == before
+    assert not machine.alive and descriptors() <= before
 
 
 def test_one_that_never_greets_is_ended(fake_qemu, launch, monkeypatch):
@@ -100,7 +103,7 @@ def test_what_is_wrong_before_qemu_is_called_leaves_nothing(fake_qemu, launch):
     machine = Machine(launch(clock=Clock.EXACT, spec={"cpus": 2}))
     with pytest.raises(InputError):
         machine.start()
-    assert not machine.alive and descriptors() == before
+    assert not machine.alive and descriptors() <= before
     with pytest.raises(LaunchError, match="not started"):
         _ = machine.process
     with pytest.raises(LaunchError, match="not started"):
@@ -137,3 +140,14 @@ def test_only_a_detached_machine_may_be_left(fake_qemu, launch, detached):
     finally:
         MachineClass.stop(machine)
         guard.drop(machine.launch.directory)
+
+
+def test_what_is_held_at_the_monitor_is_told(launch, monkeypatch):
+    monkeypatch.setattr("rig.machine.held._LOOKS", 1)
+    monkeypatch.setattr("rig.machine.held._STEP", 0.0)
+    machine = Machine(launch())
+    assert not machine.held
+    machine._note("STOP", {})
+    assert machine.held
+    machine._note("RESUME", {})
+    assert not machine.held

@@ -4,7 +4,7 @@
 | ---------------------------------- | ------------------- | -------------------------------------------------------- |
 | guest's kernel panics              | panic               | the panic's own words                                    |
 | QEMU killed                        | panic               | killed by SIGKILL                                        |
-| QEMU stopped                       | hang                | nor does QEMU answer; its process is gone all the same   |
+| QEMU stopped                       | hang                | nor does QEMU answer: told in seconds; its process goes  |
 | guest's kernel does nothing        | hang                | registers and the screen are kept                        |
 | network cut for good               | hang                | its console still answers                                |
 | network cut and back               | pass                | the guest goes on                                        |
