@@ -235,6 +235,10 @@ def cp(
     destination: Annotated[str, typer.Argument(help="PATH here, or GUEST:PATH.")],
 ) -> None:
     """Copy a file or a directory's content into a guest, or out of one."""
+    if not source or not destination:
+        raise InputError(
+            "an empty path was given", hint="rig cp FILE GUEST:/tmp/FILE, or the reverse; . is this directory"
+        )
     from_guest, source_path = _split(source)
     to_guest, destination_path = _split(destination)
     if (from_guest is None) == (to_guest is None):
@@ -270,7 +274,12 @@ def _split(place: str) -> tuple[RunningGuest | None, str]:
     name, colon, path = place.partition(":")
     if not colon or "/" in name:
         return None, place
-    return Registry().get(name or None), path or "."
+    try:
+        return Registry().get(name or None), path or "."
+    except InputError as fault:
+        if not Path(place).exists():
+            raise
+        raise InputError(fault.message, hint=f"For the file of that name here: ./{place}") from fault
 
 
 def screenshot(

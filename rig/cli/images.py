@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rig.cli.output import table_console
 from rig.cli.progress import download_bar
 from rig.errors import ImageError
 from rig.events import Events
@@ -56,10 +57,11 @@ def list_images(as_json: Json = False) -> None:
         typer.echo(json.dumps({"images": rows, "broken": broken}, indent=1))
         return
     table = Table("name", "os", "source", "status", "size", "checksum", box=None, header_style="bold", pad_edge=False)
+    table.columns[0].overflow = "fold"  # a name is there to be typed
     for spec, status in found:
         size = human(status.size) if status.size is not None else ""
         table.add_row(spec.name, spec.os, spec.source.kind, _state(spec, status), size, status.checksum)
-    console = Console()
+    console = table_console()
     console.print(table)
     for spec, status in found:
         if status.note:
@@ -82,7 +84,7 @@ def show(name: Name, as_json: Json = False) -> None:
     table.add_column(overflow="fold")
     for label, value in _told(spec, status, catalogue.origin(name) or Path(name)):
         table.add_row(label, value)
-    Console().print(table)
+    table_console().print(table)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli.lazy import LazyGroup
+from rig.cli.output import open_what_is_closed
 from rig.errors import EXIT_INPUT, EXIT_INTERRUPTED, HostError, RigError
 
 COMMANDS = {
@@ -69,6 +70,7 @@ def _terminate(*_: Any) -> None:
 
 def main() -> None:
     """Entry point."""
+    open_what_is_closed()
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup rig ...
         signal.signal(signal.SIGHUP, _terminate)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rig.cli.output import table_console
 from rig.errors import InputError
 from rig.probe.manifest import load_manifests
 from rig.probe.mutant_runs import Found, HostPlace, Place, ProbeReport, Verdict, run_mutants
@@ -88,7 +89,7 @@ def _list(files: Sequence[MutantFile], as_json: bool) -> None:
     table = Table("mutant", "OS", "what it breaks", box=None, header_style="bold", pad_edge=False)
     for mutant in every:
         table.add_row(str(mutant), " ".join(mutant.systems), escape(mutant.what))
-    Console().print(table)
+    table_console().print(table)
 
 
 def _print(reports: Sequence[ProbeReport], as_json: bool) -> float:
@@ -99,7 +100,7 @@ def _print(reports: Sequence[ProbeReport], as_json: bool) -> float:
     if as_json:
         typer.echo(json.dumps({"rate": rate, "probes": [_plain(report) for report in reports]}, indent=1))
         return rate
-    console = Console(highlight=False)
+    console = table_console(highlight=False)
     table = Table("probe", "mutants", "killed", "rate", "not killed", box=None, header_style="bold", pad_edge=False)
     for column in (1, 2, 3):
         table.columns[column].justify = "right"

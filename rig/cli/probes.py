@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from rig.cli.analyze import analyze
 from rig.cli.mutants import mutants
+from rig.cli.output import table_console
 from rig.cli.show import plain, plain_table, show
 from rig.cli.table import table
 from rig.errors import HostError, InputError, ToolchainError
@@ -57,7 +58,7 @@ def list_probes(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([plain(manifest) for manifest in manifests], indent=1))
         return
-    console = Console()
+    console = table_console()
     wide = console.width >= _WIDE
     table = plain_table("probe", "mechanism", "cases", "timings", "OS", *["summary"] * wide)
     table.columns[1].no_wrap = True
@@ -160,7 +161,7 @@ def _print_checkup(reports: Sequence[Report], lists: Iterable[str]) -> None:
         imports = (str(len(report.strong)), str(len(report.weak))) if darwin else ("", "")
         verdict = "[red]faults[/]" if report.faults else "[green]fit[/]"
         table.add_row(report.probe, report.target.os.value, f"{report.size / 1024:.0f}", *imports, verdict)
-    console = Console()
+    console = table_console()
     console.print(table)
     against = ", ".join(lists) or "nothing: no libSystem is recorded here, so give one (--exports)"
     console.print(f"imports held against {against}", highlight=False)

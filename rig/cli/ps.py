@@ -7,9 +7,9 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from rig.cli.output import table_console
 from rig.guest.registry import Registry
 
 
@@ -28,7 +28,8 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
     from rig.report.words import seconds
 
     table = Table("guest", "image", "pid", "ssh port", "accel", "up", box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"  # a name is there to be typed
     for one in running:
         port = str(one.ssh_port or "none")
         table.add_row(one.name, one.image, str(one.pid), port, one.accel, seconds(time.time() - one.started))
-    Console(soft_wrap=True).print(table)
+    table_console().print(table)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rig.cli.output import table_console
 from rig.errors import RigError
 from rig.probe.manifest import CaseKind, ProbeManifest, find_case, load_manifests
 from rig.probe.sources import case_places, kernel_sources, manifest_place
@@ -110,7 +111,7 @@ def _show_probe(manifest: ProbeManifest, as_json: bool) -> None:
     for name, spec in manifest.cases.items():
         expected = (str(spec.expectation(os)) for os in GuestOS)
         shown.add_row(name, *expected, "" if spec.kind is CaseKind.FUNCTIONAL else spec.kind.value, escape(spec.what))
-    Console().print(shown)
+    table_console().print(shown)
 
 
 def plain(manifest: ProbeManifest) -> dict[str, Any]:

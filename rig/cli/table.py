@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from rig.cli.output import table_console
 from rig.errors import InputError
 from rig.probe.manifest import load_manifests
 from rig.probe.table import HEADINGS, Row, check, make_rows, markdown, total, write
@@ -63,4 +63,4 @@ def _print(rows: list[Row]) -> None:
     for row in rows:
         shown.add_row(*row.cells())
     shown.add_row(*total(rows).cells(), style="bold")
-    Console().print(shown)
+    table_console().print(shown)

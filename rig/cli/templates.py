@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rig.cli.output import table_console
 from rig.errors import InputError
 from rig.guest.templates import Templates, limit_bytes
 
@@ -31,7 +31,7 @@ def list_templates(as_json: Annotated[bool, typer.Option("--json", help="Print J
         ]
         typer.echo(json.dumps(rows, indent=1))
         return
-    console = Console()
+    console, limit = table_console(), limit_bytes()
     if not found:
         console.print("no template yet: the first guest of each kind makes one", highlight=False)
         return
@@ -47,7 +47,7 @@ def list_templates(as_json: Annotated[bool, typer.Option("--json", help="Print J
         table.add_row(*map(escape, row))
     console.print(table)
     total = sum(one.size for one in found) / _GIB
-    console.print(f"{total:.2f} GiB of at most {limit_bytes() / _GIB:g} GiB (RIG_TEMPLATES_GIB)", highlight=False)
+    console.print(f"{total:.2f} GiB of at most {limit / _GIB:g} GiB (RIG_TEMPLATES_GIB)", highlight=False)
 
 
 @app.command()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, cast
 
 import typer
 from rich.console import Console
 
-from rig.errors import InputError
+from rig.cli.output import Enduring
+from rig.errors import HostError, InputError
 from rig.guest.bootargs import asked
 from rig.machine import Network
 from rig.run.front import run_tests
@@ -81,7 +83,7 @@ def test(
         raise InputError(f"-n {workers}: found {workers!r}; a number up to {_MOST_WORKERS}, or auto, is wanted")
     if resume:
         again = _resumption(context, select or [], run_dir, workers, exit_first=exit_first, plain=plain)
-        raise typer.Exit(resume_tests(again, Console()))
+        raise typer.Exit(_heard(lambda console: resume_tests(again, console)))
     wanted = load_spec(SuiteSpec, suite) if suite else _SUITE
     settings = RunSettings(
         image=next(one for one in (image, wanted.image, DEFAULT_IMAGE) if one is not None),
@@ -113,7 +115,23 @@ def test(
         plain=plain,
         probes=probes,
     )
-    raise typer.Exit(run_tests(request, Console()))
+    raise typer.Exit(_heard(lambda console: run_tests(request, console)))
+
+
+def _heard(run: Callable[[Console], int]) -> int:
+    """A run whose record becomes whole also where nobody reads what it prints, or that cannot be written.
+
+    Raises `HostError` at its end where it could not be written.
+    """
+    output = Enduring()
+    code = run(Console(file=cast(IO[str], output)))
+    output.flush()
+    if output.fault is not None:
+        raise HostError(
+            f"standard output: {output.fault.strerror}; the run itself went on to its end (exit code {code})",
+            hint="Its record is whole: rig report show",
+        )
+    return code
 
 
 def _beside(suite: Path | None, name: str | None) -> Path | None:

@@ -82,8 +82,9 @@ class Templates:
         """The template of this key, made by `fill(directory)` unless another process has made it meanwhile.
 
         `fill` writes into a directory that becomes the template's when it returns, and goes when it raises, or when
-        this process is killed. Raises what `fill` raises, and `HostError`.
+        this process is killed. Raises what `fill` raises, `HostError`, and `InputError` for a limit that is none.
         """
+        limit_bytes()  # before the boot, not behind it
         with self._lock(key):
             found = self.find(key)
             if found is not None:

@@ -9,6 +9,8 @@ its own, and a guest's death never ends its worker.
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -221,14 +223,25 @@ def rest_data(worker: Worker) -> dict[str, Any]:
     return data
 
 
+def _finish_in_peace() -> None:
+    """An xdist worker's guests are ended in order, however often Ctrl-C is pressed.
+
+    Its controller interrupts it once more where it takes long, and kills it where it takes too long.
+    """
+    with contextlib.suppress(ValueError):  # not the main thread: then no signal comes here
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End this process's guest; an xdist worker hands its last words to the controller."""
     try:
         worker = worker_of(session.config)
     except RigError:
         return  # the session ended before it began
-    worker.close()
     output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        _finish_in_peace()
+    worker.close()
     if output is not None:
         output[REST] = rest_data(worker)
     if worker.rest.death is not None and session.exitstatus == pytest.ExitCode.OK:

@@ -212,6 +212,10 @@ class Recorder:
         if rest is not None:
             self._write(lambda: self._take_rest(rest))
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Ctrl-C, or a signal like it: guests side by side may take some seconds to end."""
+        self.table.say("Interrupted: the guests are ended, then there is a report")
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """After the plugin's own: the last guest has ended here."""

@@ -225,11 +225,23 @@ def test_cp_refuses_what_makes_no_sense(rig: Rig, reachable: RunningGuest, tmp_p
         (("one:/no/such/thing", tmp_path), "No such file"),
         (("one:/etc/hostname", tmp_path / "no" / "dir"), "cannot be written"),
         (("two:/etc/hostname", tmp_path), "no guest 'two' runs"),
+        (("", "one:/tmp"), "an empty path was given"),
+        (("one:/etc/hostname", ""), "an empty path was given"),
     ):
         answer = rig("cp", *args)
         assert (answer.code, answer.out) == (2, "")
         assert words in answer.err
         assert "Traceback" not in answer.err
+
+
+def test_cp_of_a_file_that_is_called_as_if_it_were_a_guests(
+    rig: Rig, reachable: RunningGuest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "12:30.log").write_text("x")
+    answer = rig("cp", "12:30.log", "one:/tmp")
+    assert answer.code == 2 and "no guest '12' runs" in answer.err
+    assert "./12:30.log" in answer.err
 
 
 def test_screenshot(rig: Rig, start: Sleepers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,6 +205,16 @@ def test_a_limit_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> No
         limit_bytes()
 
 
+def test_a_limit_that_is_none_is_told_before_anything_is_booted(
+    templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_TEMPLATES_GIB", "12GiB")
+    calls: list[str] = []
+    with pytest.raises(InputError, match="RIG_TEMPLATES_GIB=12GiB"):
+        templates.make("a", filler("a", calls=calls))
+    assert calls == []
+
+
 def test_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RIG_TEMPLATES_GIB", raising=False)
     assert limit_bytes() == DEFAULT_LIMIT

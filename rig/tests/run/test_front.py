@@ -6,6 +6,9 @@ import io
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -182,6 +185,32 @@ def test_an_interrupt_leaves_a_readable_record(go: Go, probes: Probes) -> None:
     assert run.record.guests[-1].ended == "the run is over"
     assert fakes.INSTALLED[-1].guests[0].closed
     assert (run.place / "report.html").exists()
+    assert "Interrupted: the guests are ended" in run.screen
+
+
+@pytest.mark.parametrize("again", [signal.SIGINT, None])
+def test_a_worker_that_ends_its_guests_is_not_interrupted_in_that(again: signal.Signals | None) -> None:
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import _thread, os, signal, time\n"
+            "from types import SimpleNamespace as N\n"
+            "from rig.run import plugin\n"
+            "def close():\n"
+            "    _thread.interrupt_main()\n"  # as xdist's own way of ending a worker does
+            + ("    os.kill(os.getpid(), signal.SIGINT)\n" if again else "")
+            + "    time.sleep(0.1)\n"
+            "    print('ended')\n"
+            "plugin.worker_of = lambda _: N(close=close, guests={}, rest=N(leaks=(), rubbish=(), death=None))\n"
+            "plugin.pytest_sessionfinish(N(config=N(workeroutput={})))\n",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "ended\n", "")
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
