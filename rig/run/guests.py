@@ -191,16 +191,22 @@ class GuestKeeper:
         if hold and may_be_held(held.guest) and self._holds < MOST_HELD:
             self._hold(held, how)
             return
-        held.close()
-        self._ended(how, routine=how == _OVER)
+        self._end(held, how, routine=how == _OVER)
+
+    def _end(self, held: HeldGuest, how: str, *, routine: bool = False) -> None:
+        """One that does not end is told of, and left to the guard: the run goes on without it."""
+        try:
+            held.close()
+        except RigError as fault:
+            how, routine = f"{how}; it could not be ended: {fault.message}", False
+        self._ended(how, routine=routine)
 
     def _hold(self, held: HeldGuest, how: str) -> None:
         """Keep a guest that went down as it is; where that cannot be, it is ended."""
         try:
             name = hold(held.guest)
         except (RigError, OSError) as fault:
-            held.close()
-            self._ended(f"{how}; it could not be held: {fault}")
+            self._end(held, f"{how}; it could not be held: {fault}")
             return
         held.claim.close()
         self._holds += 1

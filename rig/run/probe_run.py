@@ -215,7 +215,12 @@ class ProbeRun:
         reason = end.reason
         if end.signal and end.signal not in reason:
             reason = f"{reason} ({end.signal})".strip()
-        return self._build(end.case, Outcome(end.outcome), reason, end=end)
+        outcome = Outcome(end.outcome)
+        failed = len(self._case(end.case).failed)
+        if outcome is Outcome.PASS and failed:
+            # A probe that is linked with another harness, or writes its stream by itself.
+            outcome, reason = Outcome.ERROR, f"the probe calls this a pass, and told of {failed} checks that failed"
+        return self._build(end.case, outcome, reason, end=end)
 
     def _build(self, name: str, outcome: Outcome, reason: str, *, end: End | None = None) -> CaseResult:
         told = self._case(name)

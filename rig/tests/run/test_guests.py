@@ -72,6 +72,23 @@ def test_its_record_has_the_kernels_flags(world: World, tmp_path: Path) -> None:
     assert keeper.record and keeper.record.kernel_flags == "-v maxmem=64"
 
 
+def test_a_guest_that_does_not_end_is_told_of_and_the_run_goes_on(
+    world: World, keeper: GuestKeeper, told: list[GuestRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper.get()
+
+    def hangs(_: FakeGuest) -> None:
+        raise HostError("QEMU (process 7) was killed and does not end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeGuest, "close", hangs)
+        keeper.lose("lost")
+        assert told[-1].ended == "lost; it could not be ended: QEMU (process 7) was killed and does not end"
+        assert keeper.get() is world.guests[1]
+        keeper.close()
+    assert told[-1].ended.startswith("the run is over; it could not be ended")
+
+
 def test_events_of_a_boot_name_its_guest(keeper: GuestKeeper, heard: list[Event]) -> None:
     keeper.get()
     keeper.lose("over")

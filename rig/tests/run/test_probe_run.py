@@ -277,6 +277,15 @@ def test_numbers_that_make_no_sense_are_no_crash(play: Play) -> None:
     assert of(play(said), "first").ms == 0.0
 
 
+def test_a_pass_with_checks_that_failed_is_none(play: Play) -> None:
+    check = line("check", case="first", ok=False, what="again", got="1", want="2", at="sample.c:3")
+    good = line("check", case="second", ok=True, what="again", got="1", want="1", at="sample.c:4")
+    ends = b"".join(line("end", case=name, outcome="pass") for name in ("first", "second"))
+    run = play(hello(NAMES) + check + good + ends)
+    assert (of(run, "first").outcome, of(run, "second").outcome) == (E, P)
+    assert "calls this a pass, and told of 1 checks that failed" in of(run, "first").reason
+
+
 def test_blame_follows_the_probes_order_not_the_manifests(play: Play) -> None:
     said = hello(["third", "second", "first"]) + line("end", case="third", outcome="pass")
     run = play(said, status=139)
