@@ -17,6 +17,7 @@ DESCRIPTOR_DIRS = (
     Path("/etc/qemu/firmware"),
     Path("/usr/share/qemu/firmware"),
     Path("/opt/homebrew/share/qemu/firmware"),
+    Path("/usr/local/share/qemu/firmware"),
 )
 _UNWANTED = {"secure-boot", "enrolled-keys", "requires-smm"}
 

@@ -123,7 +123,9 @@ def conduct(request: TestRequest, run: RunDir, found: Setup, nodes: Sequence[str
     record = run.finish("interrupted" if interrupted else "complete")
     durations.note(record.cases)
     write_reports(record, run)
-    _raise_if_nothing_ran(recorder, status, words)
+    _raise_if_nothing_ran(recorder, record, status, words)
+    if recorder.gave_up:
+        say(console, f"One worker got no guest and gave up: {recorder.gave_up}", "red")
     print_summary(record, console, run_dir=run.path, report=run.report)
     for disk in sorted(run.path.glob("guests/*/disk*.qcow2")) if request.settings.keep else ():
         say(console, f"A guest's disk, over the image's: {disk}")
@@ -150,10 +152,10 @@ def _check_way_in(spec: ImageSpec, settings: RunSettings) -> None:
         )
 
 
-def _raise_if_nothing_ran(recorder: Recorder, status: int, words: str) -> None:
+def _raise_if_nothing_ran(recorder: Recorder, record: RunRecord, status: int, words: str) -> None:
     if recorder.fault is not None:
         raise recorder.fault
-    if recorder.gave_up:
+    if recorder.gave_up and not record.guests:
         raise RigError(f"{recorder.gave_up}\n  all of it: {recorder.run.path / 'guests'}")
     if recorder.failed_collection:
         raise InputError("\n".join(recorder.failed_collection))

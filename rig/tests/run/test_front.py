@@ -23,7 +23,7 @@ from rig.machine import Network
 from rig.probe.manifest import load_manifests
 from rig.result import ImageRecord, Outcome, RunDir, RunRecord, Verdict, load
 from rig.run import front
-from rig.run.front import arguments, exit_code, run_tests, select
+from rig.run.front import arguments, run_tests, select
 from rig.run.request import TestRequest
 from rig.run.settings import RunSettings
 from rig.spec import Accel, BootFlags, PanicMode, TransportChoice
@@ -370,18 +370,6 @@ def test_the_settings_reach_pytest(probes: Probes, tmp_path: Path) -> None:
     assert "-n 3 --dist loadfile" in args
     assert " -x " in args
     assert not {"--rig-net", "-n", "-x"} & set(plain)
-
-
-def test_exit_codes(probes: Probes) -> None:
-    sample = Path(__file__).parents[3] / "fixtures" / "runs" / "sample"
-    record = load(sample)
-    broken = record.model_copy(update={"cases": tuple(one.model_copy(update={"broken": True}) for one in record.cases)})
-    assert exit_code(record, interrupted=True) == 130
-    assert exit_code(record, interrupted=False) == 1
-    assert exit_code(broken, interrupted=False) == 2
-    green = record.model_copy(update={"cases": tuple(case for case in record.cases if not case.verdict.is_red)})
-    assert exit_code(green.model_copy(update={"planned": ()}), interrupted=False) == 0
-    assert exit_code(green.model_copy(update={"planned": ("a.lost",)}), interrupted=False) == 1
 
 
 def test_only_what_was_selected_is_compiled(probes: Probes) -> None:
