@@ -15,7 +15,8 @@ import paramiko
 
 from rig.deadline import Deadline
 from rig.errors import TransportError, TransportTimeout
-from rig.guest.sshlink import SignalTransport
+from rig.guest.patience import Idle, Silence
+from rig.guest.sshlink import SignalTransport, ask_server
 from rig.guest.transport import Lost, OnOutput
 
 OUTPUT_LIMIT = 256 << 20
@@ -39,7 +40,7 @@ class Following:
     on_output: OnOutput | None = None
     on_error: OnOutput | None = None
     stdin: bytes = b""
-    idle: float | None = None
+    idle: Idle | None = None
     lost: Lost | None = None
     keep: bool = True
     _out: io.BytesIO = field(default_factory=io.BytesIO)
@@ -49,10 +50,11 @@ class Following:
     def follow(self) -> tuple[bytes, bytes]:
         """Until the command and its output end; returns all of standard output and standard error.
 
-        Raises `TransportTimeout` at the deadline or after `idle` seconds without output, `TransportError` when the
+        Raises `TransportTimeout` at the deadline or after more silence than `idle` grants, `TransportError` when the
         guest is lost or says too much, and what paramiko raises for a channel that breaks.
         """
         channel = self.channel
+        silence = Silence(self.words, self.idle, lambda: ask_server(channel.get_transport()))
         wake = threading.Event()
         channel.in_buffer.set_event(wake)
         channel.in_stderr_buffer.set_event(wake)
@@ -65,18 +67,18 @@ class Following:
             moved = self._take()
             if moved or sent:
                 moved_at = time.monotonic()
+                silence.broken()
             if self._over(moved, time.monotonic() - moved_at):
                 return self._out.getvalue(), self._err.getvalue()
-            self._look_at_clock(moved_at)
+            self._look_at_clock()
+            silence.look()
             if not moved:
                 # Output wakes this at once; the end of a stream, and room for input, are looked for in short steps.
                 wake.wait(0.005 if rest or channel.eof_received else self.deadline.slice(_POLL))
 
-    def _look_at_clock(self, moved_at: float) -> None:
+    def _look_at_clock(self) -> None:
         if self.deadline.expired:
             raise TransportTimeout(f"{self.words} did not end within {self.deadline.total:.0f} s")
-        if self.idle is not None and time.monotonic() - moved_at > self.idle:
-            raise TransportTimeout(f"{self.words} said nothing for {self.idle:.0f} s")
         if self.lost is not None and self.lost():
             raise TransportError(f"the guest was lost while it ran {self.words}")
 

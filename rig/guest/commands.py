@@ -11,6 +11,7 @@ from rig.errors import RigError, TransportError
 from rig.guest.archive import Entry, entries, pack
 from rig.guest.command import short
 from rig.guest.copying import make_directories, received_file, received_tree, write_command
+from rig.guest.patience import Idle
 from rig.guest.transport import Lost, OnOutput, RunResult
 
 _PING = "echo rig-ping"
@@ -31,7 +32,7 @@ class CommandTransport(ABC):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
         stdin: bytes = b"",
-        idle: float | None = None,
+        idle: float | Idle | None = None,
         lost: Lost | None = None,
         keep: bool = True,
         before: str = "",

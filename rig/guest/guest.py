@@ -26,6 +26,7 @@ from rig.events import Events
 from rig.guest.boot import StageTime, what_cpus_do
 from rig.guest.keeping import SYNC, SYNC_SECONDS
 from rig.guest.options import GuestOptions
+from rig.guest.patience import Idle, as_idle
 from rig.guest.serial import SerialTransport
 from rig.guest.transport import OnOutput, RunResult, Transport
 from rig.image.status import StoredImage
@@ -37,7 +38,6 @@ PANIC_GRACE = 2.0
 _PING_SECONDS = 5.0
 _CONSOLE_SECONDS = 20.0
 _MONITOR_SECONDS = 5.0
-_STEP = 0.05
 _END_GRACE = 0.5
 """A QEMU that dies closes its sockets a moment before it can be seen to have ended."""
 
@@ -105,15 +105,16 @@ class Guest:
         seconds: float = 60.0,
         stdin: bytes = b"",
         on_output: OnOutput | None = None,
-        idle: float | None = None,
+        idle: float | Idle | None = None,
     ) -> RunResult:
-        """Run `command` by the guest's sh; `seconds`, in all and `idle` without output, are scaled by its factor.
+        """Run `command` by the guest's sh; `seconds` in all, and what `idle` grants without output, are scaled.
 
         Raises `TransportTimeout` when the guest is well and the command slow, else `PanicError`, `GuestDied` or
         `HangError` with evidence.
         """
         with self._told_apart() as way_in:
-            scaled = None if idle is None else idle * self.factor
+            granted = as_idle(idle)
+            scaled = None if granted is None else lambda quiet: granted(quiet).scaled(self.factor)
             return way_in.run(
                 command,
                 self.deadline(seconds),
@@ -188,19 +189,23 @@ class Guest:
         found = self.death()
         if found is not None:
             return found
+        heard = self._ask_console()
         answers = self._way_in().ping(self.deadline(_PING_SECONDS), lost=self._is_lost)
         found = self.death()
         if found is not None:
             return found
         if answers:
             return fault
-        why = self._silence()
+        why = self._silence(heard)
         message = f"the guest no longer answers ({fault.message}){why}"
         self.lost = self._death() or HangError(message, evidence=self.evidence())
         return self.lost
 
-    def _silence(self) -> str:
-        """What stands between the rig and a guest that does not answer, as far as can be told, in words."""
+    def _silence(self, heard: int | None) -> str:
+        """What stands between the rig and a guest that does not answer, as far as can be told, in words.
+
+        `heard`: the bytes of its console before that was asked.
+        """
         try:
             status = self.machine.status(seconds=_MONITOR_SECONDS)
         except RigError:
@@ -208,21 +213,21 @@ class Guest:
             return f"; nor does QEMU{held}"
         if status != "running":
             return f"; QEMU's state: {status}"
-        if self._console_answers():
+        if heard is not None and self.console.watch.bytes_seen > heard:
             return "; its console still answers, so its network or its SSH server is at fault"
         return what_cpus_do(self.machine)
 
-    def _console_answers(self) -> bool:
-        """Whether the guest says anything to an empty line."""
-        if self.stored.spec.login.kind == "none":
-            return False
+    def _ask_console(self) -> int | None:
+        """Type an empty line, which a guest that lives says something to while it is asked by its transport.
+
+        Returns the bytes that it has said before; None where nobody sits at the console, or the transport does.
+        """
+        if self.stored.spec.login.kind == "none" or isinstance(self.transport, SerialTransport):
+            return None
         heard = self.console.watch.bytes_seen
-        deadline = self.deadline(_PING_SECONDS)
         with contextlib.suppress(RigError):
             self.console.send("\n")
-            while self.console.watch.bytes_seen == heard and not deadline.expired and self.alive:
-                time.sleep(_STEP)
-        return self.console.watch.bytes_seen > heard
+        return heard
 
     def death(self) -> GuestError | None:
         """Why this guest is dead, with evidence; None for one that, as far as can be seen from outside, lives."""

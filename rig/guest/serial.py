@@ -23,6 +23,7 @@ from rig.guest.command import short
 from rig.guest.commands import CommandTransport, check, whole_line
 from rig.guest.disks import BOOT_BLOCK, Disks
 from rig.guest.frames import Frame
+from rig.guest.patience import Idle, as_idle
 from rig.guest.serialjob import Line, SerialJob, SilentAgentError, told
 from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 
@@ -180,7 +181,7 @@ class SerialTransport(CommandTransport):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
         stdin: bytes = b"",
-        idle: float | None = None,
+        idle: float | Idle | None = None,
         lost: Lost | None = None,
         keep: bool = True,
         before: str = "",
@@ -196,7 +197,7 @@ class SerialTransport(CommandTransport):
                 words=short(command),
                 on_output=on_output,
                 on_error=on_error,
-                idle=idle,
+                idle=as_idle(idle),
                 lost=lost,
                 keep=keep,
             )
@@ -221,7 +222,7 @@ class SerialTransport(CommandTransport):
         words: str,
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
-        idle: float | None = None,
+        idle: Idle | None = None,
         lost: Lost | None = None,
         keep: bool = True,
     ) -> tuple[SerialJob, bytes, bytes]:

@@ -19,6 +19,7 @@ from rig.errors import GuestDied, TransportError, TransportTimeout
 from rig.guest.command import LEFT_OPEN_QUIET, LEFT_OPEN_TOTAL, OUTPUT_LIMIT
 from rig.guest.disks import Extent
 from rig.guest.frames import Frame, FrameReader, encode
+from rig.guest.patience import Idle, Question, Silence
 from rig.guest.transport import Lost, OnOutput
 
 _ACKNOWLEDGED = 256
@@ -90,7 +91,7 @@ class SerialJob:
     deadline: Deadline
     on_output: OnOutput | None = None
     on_error: OnOutput | None = None
-    idle: float | None = None
+    idle: Idle | None = None
     lost: Lost | None = None
     keep: bool = True
     status: int | None = None
@@ -111,18 +112,25 @@ class SerialJob:
     _asked_at: float = 0.0
     _moved_at: float = 0.0
     _heard_at: float = 0.0
+    _unanswered_since: float | None = None
+    """When the first question since then was put."""
     _ended_at: float | None = None
     _tries: int = 0
     _noise_before: int = 0
+    _silence: Silence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._silence = Silence(self.words, self.idle, self._question, mute=SilentAgentError)
 
     def follow(self) -> tuple[bytes, bytes]:
         """Until the command and its output end; returns all of standard output and standard error.
 
-        Raises `TransportTimeout` at the deadline or after `idle` seconds without output, `SilentAgentError` when nobody
-        answers, `TransportError` when the guest is lost, says too much, or could not start the command.
+        Raises `TransportTimeout` at the deadline or after more silence than `idle` grants, `SilentAgentError` when
+        nobody answers, `TransportError` when the guest is lost, says too much, or could not start the command.
         """
         self._noise_before = self.line.reader.noise
-        self._moved_at = self._heard_at = time.monotonic()
+        self._move()
+        self._heard_at = self._moved_at
         self._begin()
         while not self._done():
             frames = self.line.receive(self.deadline.within(self._patience()))
@@ -152,6 +160,7 @@ class SerialJob:
         if frame.job != self.request.job:
             return
         self._heard_at = time.monotonic()
+        self._unanswered_since = None
         if frame.type == "h":
             self._announced = max(self._announced, int(frame.text, 16))
             self._asked_at = 0.0  # all that was asked for is behind it: what is missing still was lost again
@@ -167,11 +176,12 @@ class SerialJob:
     def _hear(self, frame: Frame) -> None:
         """The next thing that the guest says, in order."""
         if frame.type in "oe":
-            self._moved_at = time.monotonic()
+            self._move()
             output = frame.type == "o"
             self._give(frame.payload, self._out if output else self._err, self.on_output if output else self.on_error)
         elif frame.type == "x":
-            self._moved_at = self._ended_at = time.monotonic()
+            self._move()
+            self._ended_at = self._moved_at
             status, _, self.killed_by = frame.text.partition(" ")
             self.status = int(status, 16)
         elif frame.type == "z":
@@ -183,6 +193,10 @@ class SerialJob:
             raise TransportError(f"the guest could not start {self.words}: {frame.text}")
         elif frame.type == "d":
             raise TransportError(f"the guest does not read from {frame.text} what was put on its payload disk")
+
+    def _move(self) -> None:
+        self._moved_at = time.monotonic()
+        self._silence.broken()
 
     def _give(self, data: bytes, kept: io.BytesIO, listener: OnOutput | None) -> None:
         if self.keep or kept is self._err:
@@ -214,7 +228,7 @@ class SerialJob:
         elif not self._next and now - self._asked_at > _BEGIN_SECONDS:
             self._begin()
         elif self._next and now - max(self._heard_at, self._asked_at) > self._nudge(now):
-            if now - self._heard_at > _SILENT_SECONDS:
+            if self._unanswered_since is not None and now - self._unanswered_since > _SILENT_SECONDS:
                 raise SilentAgentError(f"the agent in the guest no longer answers, in {self.words}")
             self._ask((self._next, _LAST))
 
@@ -226,13 +240,29 @@ class SerialJob:
         self._asked_at = time.monotonic()
         self.line.send(self.request)
 
+    def _question(self) -> Question:
+        """Ask the agent for a sign of life; again and again, since a frame may be lost."""
+        asked_at = time.monotonic()
+        self._ask((self._next, _LAST))
+
+        def answered() -> bool:
+            if self._heard_at <= asked_at and time.monotonic() - self._asked_at > _NUDGE_SECONDS[0]:
+                self._ask((self._next, _LAST))
+            return self._heard_at > asked_at
+
+        return answered
+
     def _nudge(self, now: float) -> float:
-        """The longer a command says nothing, the less it is disturbed."""
+        """The longer a command says nothing, the less it is disturbed; a measurement only where noise is to blame."""
         noisy = self.line.reader.noise > self._noise_before
+        if not noisy and self._silence.undisturbed:
+            return float("inf")
         return max(_NUDGE_SECONDS[not noisy], min(_LONGEST_NUDGE, (now - self._moved_at) / 2))
 
     def _ask(self, *ranges: tuple[int, int]) -> None:
         self._asked_at = time.monotonic()
+        if self._unanswered_since is None:
+            self._unanswered_since = self._asked_at
         self._told = self._next
         words = " ".join(f"{first:x} {last:x}" for first, last in ranges)
         self.line.send(Frame("A", self.request.job, self._next, words.encode()))
@@ -244,7 +274,7 @@ class SerialJob:
     def _look_at_clock(self) -> None:
         if self.deadline.expired and not self._done():
             raise TransportTimeout(f"{self.words} did not end within {self.deadline.total:.0f} s")
-        if self.idle is not None and time.monotonic() - self._moved_at > self.idle:
-            raise TransportTimeout(f"{self.words} said nothing for {self.idle:.0f} s")
+        if self.begun:
+            self._silence.look()
         if self.lost is not None and self.lost():
             raise TransportError(f"the guest was lost while it ran {self.words}")

@@ -16,6 +16,7 @@ from rig.guest.archive import Entry
 from rig.guest.command import Following, short
 from rig.guest.commands import CommandTransport, whole_line
 from rig.guest.copying import PutError, open_sftp, put_all
+from rig.guest.patience import Idle, as_idle
 from rig.guest.sshlink import FAULTS, SignalTransport, SshLink, retire
 from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 from rig.guest.watchdog import Watchdog
@@ -83,7 +84,7 @@ class SshTransport(CommandTransport):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
         stdin: bytes = b"",
-        idle: float | None = None,
+        idle: float | Idle | None = None,
         lost: Lost | None = None,
         keep: bool = True,
         before: str = "",
@@ -91,10 +92,12 @@ class SshTransport(CommandTransport):
         """See `Transport.run`. With `keep` False standard output goes to `on_output` alone."""
         begun = time.monotonic()
         line = whole_line(before + command)
+        silence = as_idle(idle)
         with Watchdog(self._link.drop, deadline, lost):
             # A guest that hangs must not be waited for longer to begin than it may be silent later.
-            channel = self._begin(line, command, deadline if idle is None else deadline.within(idle), lost)
-            following = Following(channel, short(command), deadline, on_output, on_error, stdin, idle, lost, keep)
+            soon = deadline if silence is None else deadline.within(silence(0.0).longest)
+            channel = self._begin(line, command, soon, lost)
+            following = Following(channel, short(command), deadline, on_output, on_error, stdin, silence, lost, keep)
             try:
                 stdout, stderr = following.follow()
                 killed_by = SignalTransport.exit_signals.pop(channel, "")

@@ -18,6 +18,7 @@ from paramiko.common import MSG_CHANNEL_REQUEST
 from rig.deadline import Deadline
 from rig.errors import AuthError, TransportError, TransportTimeout
 from rig.guest.keys import load_key
+from rig.guest.patience import Question
 from rig.guest.transport import Lost
 from rig.guest.watchdog import Watchdog
 
@@ -199,6 +200,24 @@ class SshLink:
             ) from fault
         if more:
             raise AuthError(f"the guest wants more than a key for {self.user}: {', '.join(more)}")
+
+
+def ask_server(transport: paramiko.Transport) -> Question:
+    """Ask for a sign of life on this connection, beside what goes on there; the question ends with the connection.
+
+    RFC 4254, section 4: a server answers every global request that wants it, one that it does not know with a refusal.
+    Its process has run then; no other is started, as a command would.
+    """
+    answered = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(*FAULTS):
+            transport.global_request("keepalive@openssh.com", wait=True)
+            if transport.is_active():
+                answered.set()
+
+    threading.Thread(target=ask, name="question", daemon=True).start()
+    return answered.is_set
 
 
 def retire(channel: paramiko.Channel, deadline: Deadline) -> None:

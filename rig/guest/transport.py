@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rig.deadline import Deadline
+from rig.guest.patience import Idle
 
 OnOutput = Callable[[bytes], None]
 Lost = Callable[[], bool]
@@ -68,7 +69,7 @@ class Transport(Protocol):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
         stdin: bytes = b"",
-        idle: float | None = None,
+        idle: float | Idle | None = None,
         lost: Lost | None = None,
         before: str = "",
     ) -> RunResult:
@@ -76,8 +77,8 @@ class Transport(Protocol):
 
         `before` is put in front of it, and is not what an error names.
 
-        Raises `TransportTimeout` when the deadline passes, or `idle` seconds without output; the command may run on
-        in the guest then.
+        Raises `TransportTimeout` when the deadline passes, or after more silence than `idle` grants (see
+        `rig.guest.patience`; a number: seconds without output); the command may run on in the guest then.
         """
 
     def pull(self, source: str, destination: Path, deadline: Deadline, *, lost: Lost | None = None) -> None:

@@ -33,6 +33,7 @@ from rig.probe.protocol import (
 )
 from rig.result import CaseResult, FailedCheck, MetricSamples, Outcome
 from rig.run.blame import RUBBISH_KEPT, ProbeStory, verdict
+from rig.run.standing import Standing
 from rig.spec import GuestOS
 
 _START_SECONDS = 20.0
@@ -98,9 +99,11 @@ class ProbeRun:
 
     def _work(self) -> None:
         reader = StreamReader()
+        standing = Standing(self._manifest.cases, self._guest.factor)
 
         def take(data: bytes) -> None:
             for message in reader.feed(data):
+                standing.hear(message)
                 self._pass_on(message)
 
         deadlines = [self._manifest.cases[name].deadline for name in self.names]
@@ -108,7 +111,7 @@ class ProbeRun:
             answer = self._guest.run(
                 self._command,
                 seconds=_START_SECONDS + sum(deadlines) + _CASE_GRACE * len(deadlines),
-                idle=_START_SECONDS + max(deadlines, default=0.0) + _CASE_GRACE,
+                idle=standing.patience,
                 on_output=take,
             )
             self.story.status = answer.status

@@ -13,6 +13,7 @@ from typing import Any
 from rig.console import Console, Watch
 from rig.deadline import Deadline
 from rig.errors import LaunchError, RigError, TransportError
+from rig.guest.patience import Idle
 from rig.guest.transport import Lost, RunResult
 from rig.machine import Launch
 from rig.machine.qmp import MonitorTimeout
@@ -185,7 +186,7 @@ class FakeTransport:
     fault: TransportError | None = None
     pings: bool = True
     on_ping: Callable[[], object] = lambda: None
-    asked: list[tuple[str, Deadline, float | None]] = field(default_factory=list)
+    asked: list[tuple[str, Deadline, float | Idle | None]] = field(default_factory=list)
     befores: list[str] = field(default_factory=list)
     closed: int = 0
 
@@ -194,7 +195,7 @@ class FakeTransport:
         command: str,
         deadline: Deadline,
         *,
-        idle: float | None = None,
+        idle: float | Idle | None = None,
         lost: Lost | None = None,
         before: str = "",
         **_: Any,

@@ -44,11 +44,13 @@ class Sshd:
     """So many connections are closed when a key is shown."""
     more_than_a_key: bool = False
     deaf_to: str = ""
-    """`open`, `exec`: such requests are never answered."""
+    """`open`, `exec`, `global`: such requests are never answered."""
     greeting: bytes = b""
     """Sent before anything else."""
     logins: int = 0
     commands: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    """Global requests."""
     _transports: list[paramiko.Transport] = field(default_factory=list)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -173,6 +175,12 @@ class _Server(paramiko.ServerInterface):
             return AUTH_FAILED
         self.sshd.logins += 1
         return AUTH_PARTIALLY_SUCCESSFUL if self.sshd.more_than_a_key else AUTH_SUCCESSFUL
+
+    def check_global_request(self, kind: str, msg: paramiko.Message) -> bool:
+        self.sshd.asked.append(kind)
+        if self.sshd.deaf_to == "global":
+            self.sshd.closing.wait(60)
+        return False
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if self.sshd.deaf_to == "open":

@@ -10,6 +10,7 @@ import pytest
 from rig.deadline import Deadline
 from rig.errors import TransportError, TransportTimeout
 from rig.guest import command
+from rig.guest.patience import Patience
 from rig.guest.ssh import SshTransport
 from rig.tests.guest.sshd import Sshd
 
@@ -113,6 +114,33 @@ def test_the_connection_survives_a_timeout(ssh: SshTransport, sshd: Sshd, soon: 
 def test_a_command_that_falls_silent(ssh: SshTransport, soon: Deadline) -> None:
     with pytest.raises(TransportTimeout, match=r"said nothing for 1 s"):
         ssh.run("echo word; sleep 300", soon, idle=1)
+
+
+def test_a_server_is_asked_beside_a_silent_command(
+    ssh: SshTransport, sshd: Sshd, soon: Deadline, tmp_path: Path
+) -> None:
+    go = sshd.root / "go"
+
+    def patience(_: float) -> Patience:
+        if sshd.asked:
+            go.touch()
+        return Patience(end=60, ask=0.0, answer=60)
+
+    assert ssh.run("until [ -e go ]; do sleep 0.05; done; echo asked", soon, idle=patience).text == "asked"
+    assert set(sshd.asked) == {"keepalive@openssh.com"}
+    assert len(sshd.commands) == 1
+
+
+def test_a_server_that_answers_is_waited_for_longer(ssh: SshTransport, soon: Deadline) -> None:
+    with pytest.raises(TransportTimeout, match=r"said nothing for 2 s$"):
+        ssh.run("sleep 300", soon, idle=lambda _: Patience(end=2, ask=0.0, answer=0.4))
+
+
+def test_a_server_that_does_not_answer_is_given_up(ssh: SshTransport, sshd: Sshd, soon: Deadline) -> None:
+    sshd.deaf_to = "global"
+    with pytest.raises(TransportTimeout, match=r"said nothing for \d+ s, and nobody in the guest answered"):
+        ssh.run("sleep 300", soon, idle=lambda _: Patience(end=60, ask=0.1, answer=0.3))
+    assert not soon.expired
 
 
 def test_a_command_that_keeps_talking_is_not_idle(ssh: SshTransport, soon: Deadline) -> None:

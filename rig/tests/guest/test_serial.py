@@ -12,8 +12,9 @@ from rig.deadline import Deadline
 from rig.errors import TransportError, TransportTimeout
 from rig.guest import serialjob
 from rig.guest.frames import Frame
+from rig.guest.patience import Patience
 from rig.guest.serial import SerialTransport
-from rig.guest.serialjob import Line
+from rig.guest.serialjob import Line, SilentAgentError
 from rig.tests.guest.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent is compiled for guests: Linux runs one")
@@ -166,6 +167,34 @@ def test_a_command_that_does_not_end_is_killed(serial: SerialTransport, soon: De
     pid = (tmp_path / "pid").read_text().strip()
     assert serial.run(f"kill -0 {pid}", soon).status == 1
     assert serial.ping(soon)
+
+
+def test_an_agent_that_answers_is_waited_for_and_a_stopped_one_is_not(serial: SerialTransport, soon: Deadline) -> None:
+    asking = Patience(end=2.0, ask=0.2, answer=0.8)
+    with pytest.raises(TransportTimeout, match=r"said nothing for 2 s$"):
+        serial.run("sleep 600", soon, idle=lambda _: asking)
+    with pytest.raises(SilentAgentError, match=r"said nothing for \d+ s, and nobody in the guest answered"):
+        serial.run("kill -STOP $PPID; sleep 600", soon, idle=lambda _: asking)
+    assert not soon.expired
+
+
+@pytest.mark.parametrize("undisturbed", [True, False])
+def test_a_measurement_is_left_alone(
+    undisturbed: bool, serial: SerialTransport, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serialjob, "_NUDGE_SECONDS", (0.1, 0.1))
+    sent: list[str] = []
+    real = Line.send
+
+    def send(line: Line, frame: Frame) -> None:
+        sent.append(frame.type)
+        real(line, frame)
+
+    monkeypatch.setattr(Line, "send", send)
+    quiet = Patience(end=60, ask=60, answer=60, undisturbed=undisturbed)
+    assert serial.run("sleep 1.5; echo measured", soon, idle=lambda _: quiet).text == "measured"
+    before_the_end = sent[: -1 if sent[-1] == "A" else None]
+    assert (before_the_end == ["S"]) is undisturbed
 
 
 def test_what_is_left_behind_does_not_hold_the_line(
