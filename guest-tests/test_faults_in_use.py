@@ -2,7 +2,8 @@
 
 | fault                        | what is seen                                                                   |
 | ---------------------------- | ------------------------------------------------------------------------------ |
-| QEMU stopped by SIGSTOP      | HangError: nor does QEMU answer, its process is stopped; it is ended           |
+| QEMU stopped by SIGSTOP      | HangError within seconds: its process is stopped; it is ended                  |
+| QEMU's CPUs held by QMP      | HangError within seconds: QEMU's state                                         |
 | kernel does nothing any more | HangError, with QEMU's registers and the screen                                |
 | network link cut, and back   | nothing is lost: the command's whole output                                    |
 | network link cut for good    | HangError: the console still answers                                           |
@@ -26,6 +27,7 @@ from faults import Bench, bench_of, ended, own_templates, stop
 from rig.errors import GuestError, HangError, TransportError
 from rig.guest import Guest
 from rig.guest.templates import Templates
+from rig.machine import held
 from rig.machine import machine as machine_module
 from rig.spec import GuestOS
 
@@ -55,16 +57,24 @@ def link(guest: Guest, up: bool) -> None:
 def test_qemu_that_is_stopped(bench: Bench) -> None:
     one = bench.get()
     pid = one.machine.process.pid
-    with pytest.raises(HangError) as caught:
-        one.run(SAYS_ON, idle=2, on_output=lambda _: stop(one))
-    assert "'echo up; for i" in caught.value.message, "the command is named, not what the rig puts before it"
-    assert caught.value.message.endswith("nor does QEMU: its process is stopped")
+    with pytest.raises(HangError, match=r"^the guest stands still; QEMU's process is stopped$") as caught:
+        one.run(SAYS_ON, on_output=lambda _: stop(one))
+    assert "'echo up; for i" in str(caught.value.__cause__), "the command is named, not what the rig puts before it"
     evidence = caught.value.evidence
     assert (evidence.screenshot, evidence.registers) == (None, "")
     assert evidence.command
     assert not one.alive
     one.close()
     assert ended(pid)
+
+
+def test_a_machine_that_is_held(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "_LOOKS", 2)
+    one = bench.get()
+    with pytest.raises(HangError, match=r"^the guest stands still; QEMU's state: paused") as caught:
+        one.run("echo up; sleep 600", on_output=lambda _: one.machine.pause())
+    assert "RIP" in caught.value.evidence.registers
+    assert not one.alive
 
 
 def test_a_kernel_that_does_nothing_any_more(bench: Bench) -> None:

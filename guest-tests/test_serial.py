@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from rig.errors import GuestError, TransportError
 from rig.guest import Guest
 from rig.guest.serial import SerialTransport
 from rig.probe.manifest import load_manifests
@@ -67,6 +69,19 @@ def without_a_card(guest: Guest) -> None:
     shell = guest.shell()
     shell.log_in(guest.deadline(20))
     assert shell.ask("echo $((6 * 7))", guest.deadline(20)).output.strip() == "42"
+
+
+def test_an_agent_that_is_killed_is_missed_at_once(tmp_path: Path) -> None:
+    """Its command runs on, so nothing else would tell; the guest is well, and has a new agent for the next command."""
+    worker = Worker(RunSettings(transport=TransportChoice.SERIAL), lambda: tmp_path)
+    try:
+        guest = worker.guest()
+        with pytest.raises(TransportError, match=r"^the agent in the guest has ended \(status 137\), in ") as caught:
+            guest.run("kill -KILL $PPID; sleep 600")
+        assert not isinstance(caught.value, GuestError)
+        assert guest.run("echo well").text == "well"
+    finally:
+        worker.close()
 
 
 def test_without_a_network(whole_suite: Callable[..., Outcomes], by_ssh: Outcomes) -> None:

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,7 @@ from rig.guest.options import GuestOptions
 from rig.guest.patience import Idle, as_idle
 from rig.guest.serial import SerialTransport
 from rig.guest.transport import OnOutput, RunResult, Transport
+from rig.guest.vigil import Vigil
 from rig.image.status import StoredImage
 from rig.machine import Machine
 from rig.spec import Accel, GuestOS
@@ -114,7 +116,7 @@ class Guest:
         """
         with self._told_apart() as way_in:
             granted = as_idle(idle)
-            scaled = None if granted is None else lambda quiet: granted(quiet).scaled(self.factor)
+            scaled = None if granted is None else self._patience(granted)
             return way_in.run(
                 command,
                 self.deadline(seconds),
@@ -124,6 +126,10 @@ class Guest:
                 idle=scaled,
                 lost=self._is_lost,
             )
+
+    def _patience(self, granted: Idle) -> Idle:
+        """In this guest's time, and as its looks from outside advise."""
+        return lambda quiet: self._vigil.hurried(granted(quiet).scaled(self.factor), quiet)
 
     def set_clock(self) -> None:
         """Give a restored guest the right date now, where it has a way to be told; else its first command does.
@@ -158,8 +164,11 @@ class Guest:
             way_in.pull(source, destination, self.deadline(seconds), lost=self._is_lost)
 
     def _is_lost(self) -> bool:
-        # A held machine says nothing for as long as anybody waits; silence alone is given minutes under emulation.
-        return not self.alive or self.machine.held
+        return not self.alive or bool(self._vigil.still())
+
+    @cached_property
+    def _vigil(self) -> Vigil:
+        return Vigil(self.machine, self.console, self.factor)
 
     @contextlib.contextmanager
     def _told_apart(self) -> Iterator[Transport]:
@@ -189,23 +198,21 @@ class Guest:
         found = self.death()
         if found is not None:
             return found
-        heard = self._ask_console()
-        answers = self._way_in().ping(self.deadline(_PING_SECONDS), lost=self._is_lost)
+        asked = self._ask_console()
+        useless = self._vigil.questioning()
+        answers = self._way_in().ping(self.deadline(_PING_SECONDS), lost=lambda: self._is_lost() or useless())
         found = self.death()
         if found is not None:
             return found
         if answers:
             return fault
-        why = self._silence(heard)
+        why = self._silence(asked)
         message = f"the guest no longer answers ({fault.message}){why}"
         self.lost = self._death() or HangError(message, evidence=self.evidence())
         return self.lost
 
-    def _silence(self, heard: int | None) -> str:
-        """What stands between the rig and a guest that does not answer, as far as can be told, in words.
-
-        `heard`: the bytes of its console before that was asked.
-        """
+    def _silence(self, console_asked: bool) -> str:
+        """What stands between the rig and a guest that does not answer, as far as can be told, in words."""
         try:
             status = self.machine.status(seconds=_MONITOR_SECONDS)
         except RigError:
@@ -213,21 +220,30 @@ class Guest:
             return f"; nor does QEMU{held}"
         if status != "running":
             return f"; QEMU's state: {status}"
-        if heard is not None and self.console.watch.bytes_seen > heard:
+        if console_asked and self._console_answered():
             return "; its console still answers, so its network or its SSH server is at fault"
         return what_cpus_do(self.machine)
 
-    def _ask_console(self) -> int | None:
-        """Type an empty line, which a guest that lives says something to while it is asked by its transport.
+    def _ask_console(self) -> bool:
+        """Type an empty line, which a guest that lives answers while it is asked by its transport, too.
 
-        Returns the bytes that it has said before; None where nobody sits at the console, or the transport does.
+        False where nobody sits at the console, or the transport does.
         """
         if self.stored.spec.login.kind == "none" or isinstance(self.transport, SerialTransport):
-            return None
-        heard = self.console.watch.bytes_seen
+            return False
         with contextlib.suppress(RigError):
+            self.console.forget()
             self.console.send("\n")
-        return heard
+        return True
+
+    def _console_answered(self) -> bool:
+        """Whether a prompt came meanwhile. A kernel whose processes do not run may print a warning, too."""
+        spec = self.stored.spec.console
+        try:
+            self.console.expect([spec.login_prompt, spec.shell_prompt, "[Pp]assword:"], Deadline.after(0))
+        except RigError:
+            return False
+        return True
 
     def death(self) -> GuestError | None:
         """Why this guest is dead, with evidence; None for one that, as far as can be seen from outside, lives."""
@@ -248,6 +264,9 @@ class Guest:
             return GuestDied(how, evidence=self.evidence())
         if self.machine.disk_error:
             return disk_failed(self.machine.disk_error, self.evidence())
+        still = self._vigil.still()
+        if still:
+            return HangError(f"the guest stands still; {still}", evidence=self.evidence())
         return None
 
     def evidence(self, reason: str = "", stage: str = "") -> Evidence:
@@ -255,7 +274,7 @@ class Guest:
         screenshot: Path | None = None
         registers = ""
         # Each question to a QEMU that is stopped would cost its whole time-out.
-        if self.machine.alive and self.machine.answers(_MONITOR_SECONDS):
+        if self.machine.alive and not self.machine.process.stopped and self.machine.answers(_MONITOR_SECONDS):
             with contextlib.suppress(RigError):
                 # Numbered: an earlier one may be waiting to be copied into a run's record.
                 picture = self.options.logs / f"screenshot-{next(self._pictures)}.png"

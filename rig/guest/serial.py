@@ -24,7 +24,7 @@ from rig.guest.commands import CommandTransport, check, whole_line
 from rig.guest.disks import BOOT_BLOCK, Disks
 from rig.guest.frames import Frame
 from rig.guest.patience import Idle, as_idle
-from rig.guest.serialjob import Line, SerialJob, SilentAgentError, told
+from rig.guest.serialjob import TELLS_END, Line, SerialJob, SilentAgentError, told
 from rig.guest.transport import SIGNAL_BASE, Lost, OnOutput, RunResult
 
 AGENT_VERSION = "1"
@@ -97,7 +97,7 @@ class SerialTransport(CommandTransport):
             shell.log_in(deadline)
             self._left = False
             self._bring(shell, deadline)
-        self._line.console.send("./rig-agent $D\n")
+        self._line.console.send(f"./rig-agent $D;{TELLS_END}\n")
         if not self._answers(deadline.within(_START_SECONDS * self._factor), lost):
             raise TransportError(f"the rig's agent does not start in the guest:\n{self._line.console.tail(5)}")
 
@@ -139,7 +139,7 @@ class SerialTransport(CommandTransport):
 
     def _answers(self, deadline: Deadline, lost: Lost | None) -> bool:
         """Whether an agent is there. Raises `TransportError` for one that is of no use."""
-        self._line.console.forget()
+        self._line.forget()
         nonce = next(self._jobs)
         while not deadline.expired:
             self._line.send(Frame("P", nonce))
@@ -147,7 +147,11 @@ class SerialTransport(CommandTransport):
             while not again.expired:
                 if lost is not None and lost():
                     raise TransportError("the guest was lost while its console was asked for the agent")
-                for frame in self._line.receive(again):
+                try:
+                    frames = self._line.receive(again)
+                except SilentAgentError:
+                    return False
+                for frame in frames:
                     if frame.type == "p" and frame.job == nonce:
                         self._there = True
                         self._refuse_unfit(frame.text)
@@ -230,7 +234,7 @@ class SerialTransport(CommandTransport):
             self._find(deadline, lost)
         request = self._request(whole_line(command), stdin, to_scratch)
         while True:
-            self._line.console.forget()
+            self._line.forget()
             job = SerialJob(self._line, words, request, deadline, on_output, on_error, idle, lost, keep)
             try:
                 stdout, stderr = job.follow()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,6 +39,10 @@ _SILENT_SECONDS = 60.0
 """Without an answer; a guest with much to do may let its agent wait."""
 _STEP = 0.5
 _LAST = 0xFFFFFFFF
+TELLS_END = r"echo rig-agent\ ended $?"
+"""What its shell does behind an agent; the line's echo, with its backslash, is not taken for what it prints."""
+_ENDED = re.compile(rb"rig-agent ended (\d+)")
+_ENDED_LENGTH = 64
 _SEQUENCED = "aoexzfd"
 
 
@@ -51,6 +56,12 @@ class Line:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.reader = FrameReader()
+        self._last = b""
+
+    def forget(self) -> None:
+        """Drop what has come by now, an earlier agent's end as well."""
+        self.console.forget()
+        self._last = b""
 
     def send(self, frame: Frame) -> None:
         """Raises `TransportError`."""
@@ -60,11 +71,17 @@ class Line:
     def receive(self, deadline: Deadline) -> list[Frame]:
         """The frames in what comes next; waits until `deadline` for the first byte.
 
-        Raises `ConsoleAlarmError` for a panic, `TransportError`. A storm on the console is noise as any other.
+        Raises `ConsoleAlarmError` for a panic, `SilentAgentError` for an agent that has ended, `TransportError`. A
+        storm on the console is noise as any other.
         """
         try:
             with told():
-                return self.reader.feed(self.console.take(deadline))
+                data = self.console.take(deadline)
+            self._last = self._last[-_ENDED_LENGTH:] + data
+            ended = _ENDED.search(self._last)
+            if ended is not None:
+                raise SilentAgentError(f"the agent in the guest has ended (status {int(ended[1])})")
+            return self.reader.feed(data)
         except ConsoleAlarmError:
             if self.console.watch.panicked:
                 raise
@@ -133,13 +150,18 @@ class SerialJob:
         self._heard_at = self._moved_at
         self._begin()
         while not self._done():
-            frames = self.line.receive(self.deadline.within(self._patience()))
-            for frame in frames:
+            for frame in self._receive():
                 self._take(frame)
             self._repair()
             self._look_at_clock()
         self._acknowledge()
         return self._out.getvalue(), self._err.getvalue()
+
+    def _receive(self) -> list[Frame]:
+        try:
+            return self.line.receive(self.deadline.within(self._patience()))
+        except SilentAgentError as fault:
+            raise SilentAgentError(f"{fault.message}, in {self.words}") from None
 
     @property
     def begun(self) -> bool:

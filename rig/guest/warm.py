@@ -26,6 +26,7 @@ from rig.guest.guest import Guest
 from rig.guest.keys import public_line, user_key
 from rig.guest.options import GuestOptions
 from rig.guest.reaching import reach
+from rig.guest.serialjob import TELLS_END
 from rig.guest.templates import Templates, key_of
 from rig.guest.ways import chosen_way, machine_of
 from rig.image import qemuimg, space
@@ -87,8 +88,8 @@ class _Kind:
         }
         way = chosen_way(spec, options)
         if way is TransportKind.SERIAL and options.agent is not None:
-            # The agent is at work in what is saved.
-            facts["serial"] = f"{digest(options.agent(spec.os))} {' '.join(spec.serial_disks)}"
+            # The agent is at work in what is saved, and its shell waits behind it.
+            facts["serial"] = f"{digest(options.agent(spec.os))} {' '.join(spec.serial_disks)} {TELLS_END}"
         if way is TransportKind.SSH:
             facts["key"] = public_line(self.stored.key or user_key())
         if self.accel is not Accel.TCG:

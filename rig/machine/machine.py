@@ -166,9 +166,14 @@ class Machine:
         self.monitor.execute("screendump", {"filename": str(to.absolute()), "format": "png"})
         return to
 
-    def registers(self) -> str:
+    def registers(self, *, seconds: float = _MONITOR_SECONDS) -> str:
         """Registers of every CPU, as QEMU's monitor prints them."""
-        return self.monitor.human("info registers -a").replace("\r\n", "\n")
+        return self.monitor.human("info registers -a", seconds=seconds).replace("\r\n", "\n")
+
+    def cpu_threads(self, *, seconds: float = _MONITOR_SECONDS) -> list[int]:
+        """Numbers of QEMU's threads that run the CPUs; one may run them all. Raises `MonitorError`, `GuestDied`."""
+        found = self.monitor.execute("query-cpus-fast", seconds=seconds)
+        return sorted({int(cpu["thread-id"]) for cpu in found})
 
     def cpu_states(self) -> str:
         """What the CPUs are at, in words (see `rig.machine.cpus`); empty where QEMU tells nothing that is understood.
@@ -186,7 +191,7 @@ class Machine:
         """End QEMU: first by its own `quit` (at most `soft_seconds`), then by SIGKILL. Safe to call twice."""
         with self._stopping:
             try:
-                if self._process is not None and self._process.alive and soft_seconds > 0 and self._monitor is not None:
+                if self._process is not None and self._monitor is not None and soft_seconds > 0 and self._listens():
                     until = Deadline.after(soft_seconds)
                     # QEMU may close the monitor before it answers; the process tells.
                     with contextlib.suppress(RigError):
@@ -197,6 +202,9 @@ class Machine:
             finally:
                 if self._monitor is not None:
                     self._monitor.close()
+
+    def _listens(self) -> bool:
+        return self.process.alive and not self.process.stopped
 
     def leave(self) -> None:
         """Close this side and let a detached QEMU run on; any other still ends with this process."""

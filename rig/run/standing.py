@@ -23,6 +23,8 @@ _GRACE = 1.0
 """Seconds behind a case's deadline in which it is ended, and that is told; then the guest is asked."""
 _ANSWER = 4.0
 """Seconds in which a guest answers. One that does not is asked once more, by a new command."""
+_LATE_ANSWER = 2.0
+"""The same behind a case's deadline: it is no question any more whether something is wrong, only what."""
 
 
 class Standing:
@@ -56,6 +58,6 @@ class Standing:
         return Patience(
             end=max(0.0, left) + _SLOW,
             ask=max(0.0, left) + _GRACE,
-            answer=_ANSWER,
+            answer=_LATE_ANSWER,
             undisturbed=spec.kind is CaseKind.TIMING,
         )

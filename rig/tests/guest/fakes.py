@@ -141,8 +141,11 @@ class FakeMachine:
         to.write_bytes(b"png")
         return to
 
-    def registers(self) -> str:
+    def registers(self, *, seconds: float = 0) -> str:
         return "RIP=0"
+
+    def cpu_threads(self, *, seconds: float = 0) -> list[int]:
+        return []
 
     def cpu_states(self) -> str:
         if isinstance(self.cpus, RigError):

@@ -128,8 +128,30 @@ def test_a_machine_that_is_held_is_not_waited_for(guest: Guest, monkeypatch: pyt
         raise TransportError("the guest was lost while it ran 'x'")
 
     monkeypatch.setattr(transport, "run", run)
-    transport.pings, machine.state = False, "paused"
-    with pytest.raises(HangError, match=r"\(the guest was lost while it ran 'x'\); QEMU's state: paused\n"):
+    transport.pings, machine.state = True, "paused"
+    assert guest.alive, "QEMU runs"
+    with pytest.raises(HangError, match=r"^the guest stands still; QEMU's state: paused\n") as caught:
+        guest.run("x")
+    assert "RIP" in caught.value.evidence.registers
+    assert not guest.alive
+
+
+def test_a_stopped_qemu_is_asked_for_nothing(guest: Guest) -> None:
+    machine, transport = parts(guest)
+    machine.held = machine.process.stopped = True
+    transport.fault = TransportError("the guest was lost")
+    with pytest.raises(HangError) as caught:
+        guest.run("x")
+    assert caught.value.message == "the guest stands still; QEMU's process is stopped"
+    assert (caught.value.evidence.registers, caught.value.evidence.screenshot) == ("", None)
+
+
+def test_a_warning_of_the_kernel_is_no_answer_of_the_console(guest: Guest) -> None:
+    _, transport = parts(guest)
+    guest.factor = 0.01
+    transport.fault, transport.pings = SLOW, False
+    transport.on_ping = lambda: hear(guest, b"\r\n[   84.0] rcu: INFO: rcu_sched self-detected stall on CPU\r\n")
+    with pytest.raises(HangError, match="the CPU is busy at 0x7c00"):
         guest.run("x")
 
 

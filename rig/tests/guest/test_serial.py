@@ -178,6 +178,17 @@ def test_an_agent_that_answers_is_waited_for_and_a_stopped_one_is_not(serial: Se
     assert not soon.expired
 
 
+def test_an_agent_that_is_killed_is_missed_at_once(
+    serial: SerialTransport, soon: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []  # its shell tells; nobody need ask
+    monkeypatch.setattr(serialjob.SerialJob, "_ask", lambda *_: asked.append(1))
+    with pytest.raises(SilentAgentError, match=r"the agent in the guest has ended \(status 137\), in 'kill -KILL"):
+        serial.run("kill -KILL $PPID; sleep 600", soon)
+    assert asked == []
+    assert serial.run("echo anew", soon).text == "anew"
+
+
 @pytest.mark.parametrize("undisturbed", [True, False])
 def test_a_measurement_is_left_alone(
     undisturbed: bool, serial: SerialTransport, soon: Deadline, monkeypatch: pytest.MonkeyPatch

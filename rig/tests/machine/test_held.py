@@ -31,7 +31,7 @@ def test_a_process_held_by_a_signal() -> None:
     times = Times()
     assert not times.looks(60)
     times.stopped = True
-    assert not times.looks(8)
+    assert not times.looks(2.75)
     assert times.looks(3)
     times.stopped = False
     assert not times.looks(2)
@@ -50,18 +50,18 @@ def test_cpus_held_at_the_monitor() -> None:
 def test_it_starts_anew_behind_a_moment_in_which_it_ran() -> None:
     times = Times()
     times.stopped = True
-    times.looks(8)
+    times.looks(2.75)
     times.stopped = False
     times.looks(2)
     times.stopped = True
-    assert not times.looks(8)
+    assert not times.looks(2.75)
 
 
 def test_time_in_which_nobody_looked_does_not_count() -> None:
     """Ctrl-Z stops the rig and its QEMU; QEMU may come back a moment after the rig."""
     times = Times()
     times.stopped = True
-    times.looks(3)
+    times.looks(2)
     times.now += 3600
     assert not times.looks(1)
 

@@ -50,20 +50,20 @@ def test_before_between_and_behind_cases_little_is_allowed(standing: Standing, c
 
 def test_a_case_has_its_own_deadline_not_the_longest_of_all(standing: Standing) -> None:
     standing.hear(Start("plain"))
-    assert standing.patience(0) == Patience(end=40, ask=11, answer=4)
+    assert standing.patience(0) == Patience(end=40, ask=11, answer=2)
     standing.hear(Start("timed"))
-    assert standing.patience(0) == Patience(end=90, ask=61, answer=4, undisturbed=True)
+    assert standing.patience(0) == Patience(end=90, ask=61, answer=2, undisturbed=True)
 
 
 def test_what_a_case_says_does_not_put_its_deadline_off(standing: Standing, clock: Clock) -> None:
     standing.hear(Start("plain"))
     clock.now += 45
     standing.hear(Note("plain", "a word"))
-    assert standing.patience(0) == Patience(end=31, ask=2, answer=4), "9 of 10 s, scaled, are over"
+    assert standing.patience(0) == Patience(end=31, ask=2, answer=2), "9 of 10 s, scaled, are over"
     clock.now += 4
-    assert standing.patience(4) == Patience(end=31, ask=2, answer=4), "since that word"
+    assert standing.patience(4) == Patience(end=31, ask=2, answer=2), "since that word"
     clock.now += 1000
-    assert standing.patience(0) == Patience(end=30, ask=1, answer=4)
+    assert standing.patience(0) == Patience(end=30, ask=1, answer=2)
 
 
 def test_a_case_that_the_manifest_does_not_name_is_none(standing: Standing) -> None:
