@@ -23,7 +23,7 @@ _HELP = "Logs, macOS .panic files, runs' directories, or -."
 
 
 def panic(
-    logs: Annotated[list[str], typer.Argument(metavar="FILE...", help=_HELP)],
+    logs: Annotated[list[str], typer.Argument(metavar="FILE", help=_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find the kernel panics in logs or runs, with their signatures.

@@ -70,8 +70,8 @@ def line_of(number: int, text: str) -> Line:
 
 def shape_of(before: str) -> re.Pattern[str] | None:
     """What a logger put before one line, as a rule for the others: the same but for its numbers. None for nothing."""
-    if not before.strip() or len(before) > _SHAPE_LIMIT:
-        return None
+    if not before.strip() or len(before) > _SHAPE_LIMIT or before[-1].isalnum():
+        return None  # an unfinished word of somebody's
     parts = re.split(r"(\d+|\s+)", before.strip())
     rule = "".join(r"\d+" if part.isdigit() else r"\s+" if part.isspace() else re.escape(part) for part in parts)
     return re.compile(rf"\s*{rule}")

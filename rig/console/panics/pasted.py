@@ -12,6 +12,8 @@ _TAGS = re.compile(
 _TYPESET = str.maketrans("\u00d7\u2013\u2014\u201c\u201d\u2019\u2026\xa0", 'x--""\'. ')
 """What a page's typesetting made of plain signs."""
 _SCREEN = 80
+_RULER_SIGNS = 2
+"""A line of so few signs is drawn, not cut."""
 _FULL_LINES = 2
 """So many lines of just the screen's width, and none beyond it, were cut by it."""
 
@@ -36,5 +38,5 @@ def unwrapped(lines: list[str]) -> list[tuple[int, str]]:
             whole[-1] = (first, text + line)
         else:
             whole.append((number, line))
-        goes_on = len(line) == widest
+        goes_on = len(line) == widest and len(set(line)) > _RULER_SIGNS
     return whole

@@ -59,6 +59,7 @@ _DETAILS = tuple(
         (r"\b(BUG|WARNING): \S.*/\d+ (?=still has)", r"\1: "),
         (r"(stalls? on CPUs?(?:/tasks)?)\b.*$", r"\1"),
         (r" \(stack is .*$", ""),
+        (r"\b(kernel stack (?:regs|frame pointer)) at .* in .*:\d+ (?=has bad)", r"\1 "),
         (r" \[\w+\](?= at |$)", ""),
         (r"(workqueue leaked [\w ]+):.*$", r"\1"),
         (r"(?<=\d)(?:s|ms|us|ns|[kKMG]i?B)\b", ""),

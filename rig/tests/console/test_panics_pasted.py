@@ -66,6 +66,7 @@ def test_a_loggers_host_is_no_part_of_the_kernels_words() -> None:
 
 def test_what_stands_before_a_first_line_alone_is_looked_for_no_more() -> None:
     assert one(b'bash-3.2# panic(cpu 0 caller 0x1): "why"@a.c:1\nBoot args: -v\n').boot_args == "-v"
+    assert one(b"macpanic(cpu 0 caller 0x1): why\nmach_absolute_time: 0x7\n").extra == {"mach_absolute_time": "0x7"}
     assert shape_of("  ") is None
     assert shape_of("x" * 1000) is None
 
@@ -95,6 +96,11 @@ def test_a_long_line_shows_that_no_screen_cut_the_text() -> None:
     text = f'{full}\npanic(cpu 0 caller 0x1): "why"@a.c:1\n{full}\nBoot args: -v\n'
     assert not one(f"{text}{full}longer\n".encode()).boot_args.startswith("x")
     assert one(f"{text}{full}longer\n".encode()).boot_args == "-v"
+
+
+def test_a_ruler_of_a_screens_width_is_no_line_that_was_cut() -> None:
+    ruler = "=" * 80
+    assert one(f"{ruler}\npanic(cpu 0 caller 0x1): why\n{ruler}\nBoot args: -v\n".encode()).boot_args == "-v"
 
 
 def test_json_among_words_cut_or_broken() -> None:

@@ -25,6 +25,8 @@ def signed(text: str) -> str:
         ("BUG: spinlock bad magic on CPU#0, a/7", "BUG: spinlock lockup suspected on CPU#0, a/7", False),
         ("general protection fault: 0000 [#1] SMP", "general protection fault: 0000 [#2] PREEMPT SMP KASAN", True),
         ("Oops: 0002 [#1] SMP", "invalid opcode: 0000 [#1] SMP", False),
+        ("WARNING: kernel stack regs at 0f in a:7 has bad 'bp' value 0f",
+         "WARNING: kernel stack regs at 0f in b-c:9 has bad 'bp' value 0f", True),
         ("BUG x (Not tainted): Poison overwritten", "BUG x (Tainted: G    B ): Poison overwritten", True),
         ("INFO: rcu_sched detected stalls on CPUs: { 0 1} (t=7)", "INFO: rcu_sched detected stalls on CPUs:", True),
         ("BUG: using f() in preemptible [0] code: a/7", "BUG: using f() in preemptible code: b/9", True),
