@@ -12,9 +12,10 @@ TRAP = re.compile(
     r"(?: +(?:[A-Z]+=.*|\.\.\.))?$"
 )
 """The line before all others; the panic's own may come behind its whole report."""
-_STATE = re.compile(r"^Exception state \(sv=(?P<sv>0x[0-9a-fA-F]{1,16})\)")
-_OTHER = re.compile(r'^(?:Latest (?:crash info|stack backtrace) for cpu \d+:|previously dumped as "Latest" state)')
-_CHAIN = re.compile(r"^Proceeding back via exception chain:")
+_HEADING = re.compile(
+    r"^(?:Exception state \(sv=|Latest (?:crash info|stack backtrace) for cpu \d+:|"
+    r'Proceeding back via exception chain:|previously dumped as "Latest" state)'
+)
 _REGISTERS = re.compile(r"^(?:[A-Z][A-Z0-9]{0,4}=0x[0-9a-fA-F]{1,16}(?:;|$)|XCP=|\.\.\.;? ?)")
 _REGISTER = re.compile(r"\b([A-Z][A-Z0-9]{0,4})=(0x[0-9a-fA-F]{1,16})")
 _TRAP_NAME = re.compile(r"XCP=0x[0-9a-fA-F]+ \((?P<trap>[^)]*)\)?")
@@ -29,16 +30,12 @@ class PowerPC:
         self._panic = panic
         self._frames = panic.frames
         self._listing = False
-        self._earlier = False
-        """Whether the states of exceptions before the last one come, whose registers are no news."""
 
     def take(self, text: str) -> bool:
         """Whether the line is one that only these kernels print."""
         if self._backtrace(text):
             return True
-        if _CHAIN.match(text):
-            self._earlier = True
-        elif not (_STATE.match(text) or _OTHER.match(text) or self._registers(text)):
+        if not (_HEADING.match(text) or self._registers(text)):
             return False
         self._listing = False
         return True
@@ -60,11 +57,10 @@ class PowerPC:
         if not _REGISTERS.match(text):
             return False
         panic = self._panic
-        if not self._earlier or not panic.registers:
-            for name, value in _REGISTER.findall(text):
-                panic.registers.setdefault(name, value)
-            trap = _TRAP_NAME.search(text)
-            panic.trap = panic.trap or (trap["trap"] if trap else "")
-            panic.instruction = panic.instruction or panic.registers.get("PC", "")
-            panic.fault_address = panic.fault_address or panic.registers.get("DAR", "")
+        for name, value in _REGISTER.findall(text):  # the last exception's come first
+            panic.registers.setdefault(name, value)
+        trap = _TRAP_NAME.search(text)
+        panic.trap = panic.trap or (trap["trap"] if trap else "")
+        panic.instruction = panic.instruction or panic.registers.get("PC", "")
+        panic.fault_address = panic.fault_address or panic.registers.get("DAR", "")
         return True

@@ -28,7 +28,8 @@ _COMMAND = re.compile(r"\S{0,64}[#$%>] +[a-z]")
 _QUOTED = re.compile(r"['\"`]")
 _RESTART = re.compile(r"Linux version \d|SeaBIOS |BdsDxe: ")
 _CUT_HERE = re.compile(r"-+\[ cut here \]-+")
-_DETAIL_LINES = 3
+_DETAIL_REACH = 12
+"""Lines within which the warning follows."""
 _BY_WARNING = re.compile(
     r"(?:kernel: )?(?:panic_on_warn|hung_task|RCU Stall|UBSAN|KMSAN|kmemleak|lockdep)", re.IGNORECASE
 )
@@ -43,12 +44,13 @@ class LinuxReader(Reader):
     def __init__(self) -> None:
         super().__init__()
         self._parts = Parts(Panic("linux"))
-        self._details: list[str] | None = None
-        """Lines since `cut here`: what a warning or a bug says in words."""
+        self._detail: str | None = None
+        """The first line after `cut here`: what a warning says in words. Empty while it is awaited."""
+        self._detail_age = 0
 
     def feed(self, line: Line) -> None:
         """Take in the next line; a kernel's stamp in its midst shows where somebody's unfinished line ended."""
-        if self.open is None and self._details is None and not may_open(line):
+        if self.open is None and self._detail is None and not may_open(line):
             return
         for one in _torn(line):
             super().feed(one)
@@ -56,29 +58,30 @@ class LinuxReader(Reader):
     def begins(self, line: Line) -> Panic | None:
         """An oops, a warning, or a panic that is not the consequence of one."""
         if _CUT_HERE.search(line.text):
-            self._details = []
+            self._detail, self._detail_age = "", 0
             return None
         found = _PANIC.search(line.text)
         if found is not None and not line.text.startswith("---["):
             return self._panic(found, line)
         panic = oops_of(line)
         if panic is None:
-            self._detail(line.text)
+            self._await(line.text)
             return None
         if self._belongs(panic, line):
             return None
-        details, self._details = self._details, None
-        if panic.kind == "warning" and panic.message == "WARNING" and details:
-            panic.message = f"WARNING: {' '.join(details)}"
+        detail, self._detail = self._detail, None
+        if panic.kind == "warning" and panic.message == "WARNING" and detail:
+            panic.message = f"WARNING: {detail}"
         self._open(panic, line)
         self._parts.take(line.text)
         return panic
 
-    def _detail(self, text: str) -> None:
-        if self._details is not None:
-            self._details.append(text)
-            if len(self._details) > _DETAIL_LINES:
-                self._details = None
+    def _await(self, text: str) -> None:
+        if self._detail is not None:
+            self._detail = self._detail or text
+            self._detail_age += 1
+            if self._detail_age > _DETAIL_REACH:
+                self._detail = None
 
     def _belongs(self, panic: Panic, line: Line) -> bool:
         """Whether the line is only a further one of the report under way."""

@@ -130,6 +130,14 @@ def test_a_warning_costs_no_case(place: Path) -> None:
     assert [one["cases"] for one in warned["panics"]] == [[]]
 
 
+def test_a_log_of_warnings_alone_does_not_hide_the_panic_of_the_record(place: Path) -> None:
+    groups = json.loads(called(str(place), "--json").output)
+    (lost,) = [one for group in groups for one in group["panics"] if one["cases"] == ["pipe.d"]]
+    (place / lost["log"]).write_text(WARNED % 1)
+    groups = json.loads(called(str(place), "--json").output)
+    assert [one["cases"] for group in groups for one in group["panics"] if one["guest"] == "main-5"] == [[], ["pipe.d"]]
+
+
 def test_a_run_among_logs(place: Path) -> None:
     log = str(PANICS / "darwin17-mach-port.log")
     text = called(str(place), log).output

@@ -116,6 +116,11 @@ def test_json_among_words_cut_or_broken() -> None:
         ]
 
 
+def test_real_line_ends_within_a_string_cost_no_fact_of_the_file() -> None:
+    whole = json.dumps({"build": "x", "panicString": ARM}).replace("\\n", "\n")
+    assert one(whole.encode()).extra["build"] == "x"
+
+
 def test_a_report_without_a_line_that_opens_a_panic() -> None:
     text = "Debugger message: WDT timeout\n94s ago: 3100m0\nOS version: 16Z99\nKernel UUID: 0-1\n"
     panic = one(json.dumps({"panicString": text}).encode())
@@ -169,7 +174,8 @@ def test_two_processors_that_print_into_each_other() -> None:
     assert [panic.process for panic in found] == ["first", "second"]
     assert {panic.signature for panic in found} == {one(log_of("linux61-oops")).signature}
     assert [len(panic.frames) for panic in found] == [6, 6]
-    assert len(parse_panics(f"{woven}\n[    0.0][    T0] Linux version 6.1\n{woven}".encode())) == 4
+    cut = woven[: woven.index("Call Trace")]
+    assert len(parse_panics(f"{cut}\n[    0.0][    T0] Linux version 6.1\n{cut}".encode())) == 4
 
 
 def test_one_oops_in_another_brings_the_panic_for_both() -> None:
