@@ -131,6 +131,8 @@ def signature_of(panic: Panic) -> Signature:
 def _words(panic: Panic) -> str:
     if panic.trap.startswith("0x"):  # PowerPC, which says it in two ways
         return panic.trap
+    if panic.kind == "warning" and panic.source_file:
+        return "WARNING"  # what it says in words is a line of its own, which another processor's may be taken for
     if panic.kind == "trap" and panic.instruction:
         # Where it trapped is said by symbols; the message says it by address.
         kind = f", type {panic.trap_number}={panic.trap}" if panic.trap_number is not None else ""

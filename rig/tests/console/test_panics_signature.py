@@ -77,6 +77,15 @@ WARNED = b"""[    1.000001] WARNING: CPU: 0 PID: 41 at a/b.c:7 f+0x1/0x2
 """
 
 
+def test_a_line_that_came_between_a_warning_and_its_words_makes_no_difference() -> None:
+    cut = b"[    1.0] ------------[ cut here ]------------\n"
+    told, torn = (
+        one(cut + line + WARNED) for line in (b"[    1.0] f: underflow\n", b"[    1.0] br0: up\n[    1.0] f: u\n")
+    )
+    assert told.message == "WARNING: f: underflow"
+    assert told.signature == torn.signature == one(WARNED).signature
+
+
 def test_a_warning_is_told_apart_from_what_kills() -> None:
     assert [panic.is_outlived for panic in parse_panics(WARNED)] == [True]
     for died in (b"panic_on_warn set ...", b"hung_task: blocked tasks"):
