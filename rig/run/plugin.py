@@ -122,8 +122,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that ask for the guest, before marks select."""
     for item in items:
-        if "guest" in getattr(item, "fixturenames", ()):
+        if "guest" in getattr(item, "fixturenames", ()) and _is_ours(item):
             item.add_marker(QEMU_MARK)
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Whether its `guest` is this plugin's, or made of that: a fixture of somebody's own may only have the name."""
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    for fixture in reversed(known.get("guest", ())):
+        if fixture.func.__module__ == __name__:
+            return True
+        if "guest" not in fixture.argnames:
+            return False
+    return True
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:

@@ -46,6 +46,17 @@ def test_cases_are_selected(select: list[str], wanted: list[str], pytester: pyte
     assert ids(result) == wanted
 
 
+def test_only_the_plugins_own_guest_is_marked(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_own="import pytest\n@pytest.fixture\ndef guest():\n    return 1\ndef test_own(guest): ...",
+        test_made="import pytest\n@pytest.fixture\ndef guest(guest):\n    return guest\ndef test_made(guest): ...",
+        test_plain="def test_plain(guest): ...",
+        test_none="def test_none(): ...",
+    )
+    found = pytester.runpytest_inprocess("--collect-only", "-q", "-m", "qemu").outlines
+    assert [line for line in found if "::" in line] == ["test_made.py::test_made", "test_plain.py::test_plain"]
+
+
 def test_a_case_is_named_by_its_node(pytester: pytest.Pytester, probes: Probes) -> None:
     result = pytester.runpytest_inprocess(f"{probes()}/sample/sample.yaml::second", "-v")
     result.assert_outcomes(passed=1)
