@@ -244,6 +244,13 @@ def test_deadline_on_the_command_line_wins(selftest: Path, tmp_path: Path) -> No
     assert Stream(events).end("hangs")["reason"] == "not done within 0.1 s"
 
 
+def test_each_case_lies_at_the_same_addresses(selftest: Path, tmp_path: Path) -> None:
+    if subprocess.run(["setarch", "-R", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this host forbids personality(ADDR_NO_RANDOMIZE), as a container may")
+    runs = [Stream(run(selftest, tmp_path, "--only", "starts_clean")[1]) for _ in range(3)]
+    assert len({fact["value"] for one in runs for fact in one.of("starts_clean", "fact")}) == 1
+
+
 def test_ignored_signals_and_umask_are_not_inherited(selftest: Path, tmp_path: Path) -> None:
     script = 'umask 077; trap "" PIPE CHLD TERM USR1; exec "$0" --dir "$1" --only starts_clean,child_is_killed'
     done = subprocess.run(

@@ -81,6 +81,7 @@ bool rig_in_case_process(void);
 /* fixture.c: what the parent gives a case */
 const char *rig_self_path(const char *argv0);
 void rig_close_from_3(int keep);
+void rig_same_addresses(void);
 void rig_default_signals(void);
 extern const char *rig_self;
 

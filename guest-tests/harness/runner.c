@@ -67,6 +67,7 @@ _Noreturn static void become_case(const struct rig_case *c, const char *scratch,
         dup2(null, STDIN_FILENO);
     rig_close_from_3(-1);
     rig_default_signals();
+    rig_same_addresses();
     umask(022);
     char *const argv[] = {(char *)rig_self, "--case", (char *)c->name, "--dir", (char *)scratch, "--scale", scale,
                           "--batches", batches, "--run-id", run_id, NULL};

@@ -3,9 +3,9 @@
 
 enum {
     CLOCK_COSTS = 100, /* a batch lasts at least this many readings of the clock, */
-    /* and at least this long: coarse clocks do not show, and what one batch meets and another does not (a flush of the
-     * TLB, a tick) is a small part of it. With a fifth of this, medians on the exact clock jumped by 1.3 %. */
-    LEAST_BATCH_NS = 500000,
+    /* and at least this long, so that coarse clocks do not show. Not much longer: most batches are to be without a tick
+     * of the kernel's, or medians on the exact clock repeat less well (measured with 0.2 and 0.5 ms). */
+    LEAST_BATCH_NS = 100000,
     BUFFERS = 4,             /* a batch of a rate moves this many times what the buffers on the way hold, */
     COMMON_BUFFER = 1 << 16, /* which is this much where nobody knows better */
     CONFIRMATIONS = 3,

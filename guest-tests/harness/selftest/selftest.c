@@ -331,6 +331,7 @@ CASE(starts_clean)
     }
     CHECK_EQ_INT(umask(0), 022);
     CHECK_EQ_INT(getsid(0), getpid());
+    FACT("stack", (intptr_t)&mask);
 }
 
 static void count_up(void *context, unsigned long n)
