@@ -11,6 +11,8 @@ _HEX = r"0x[0-9a-fA-F]{1,16}"
 _QUOTED = re.compile(r'^(?P<lead>[^"]{0,200})"(?P<text>.*)" ?@(?P<file>[^"]+):(?P<line>\d{1,7})$', re.DOTALL)
 _BARE_QUOTES = re.compile(r'^"(?P<text>.*?)(?:\\n)*"$', re.DOTALL)
 """Without the place that other messages in quotes have."""
+_ENDS = re.compile(r"(?:\\n|\s)+$")
+"""A line's end within the quotes, which some kernels print as they have it in their source."""
 _JOINED = re.compile(r'" +"')
 """Two strings of a source that its compiler did not see as one."""
 _PLACED = re.compile(r"^(?P<text>.*\S) ?@(?P<file>[\w./+~-]*\w\.\w{1,4}):(?P<line>\d{1,7})$", re.DOTALL)
@@ -104,7 +106,7 @@ class Title:
             placed = rule.match(panic.message)
             if placed:
                 lead = placed["lead"] if rule is _QUOTED else ""
-                panic.message = _JOINED.sub("", f"{lead}{placed['text']}").strip()
+                panic.message = _ENDS.sub("", _JOINED.sub("", f"{lead}{placed['text']}")).strip()
                 panic.source_file, panic.source_line = placed["file"], int(placed["line"])
                 break
         asserted = _ASSERTED_IN.match(panic.message)

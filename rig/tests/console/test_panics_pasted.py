@@ -200,6 +200,7 @@ def first(text: str) -> Panic:
     [
         ('panic(cpu 0 caller 0x1):\n"one" @a.cpp:7', "one", "a.cpp"),
         ('panic(cpu 0 caller 0x1): drv: "one\ntwo"@/b/a.cpp:7', "drv: one two", "/b/a.cpp"),
+        ('panic(cpu 0 caller 0x1): drv: "one\\n"@a.c:7', "drv: one", "a.c"),
         ('panic(cpu 0 caller 0x1): "one: " "two"@a.c:7', "one: two", "a.c"),
         ("panic(cpu 0 caller 0x1): /b/a.c:7:function: what->is.wrong", "function: what->is.wrong", "/b/a.c"),
         ("panic(cpu 0 caller 0x1): busy (60s): 'A' (1,2) @a.cpp:7", "busy (60s): 'A' (1,2)", "a.cpp"),
