@@ -77,7 +77,8 @@ class Events:
         try:
             yield found
         except BaseException as fault:
-            words = str(fault) or type(fault).__name__  # a KeyboardInterrupt has no words
+            # Neither has words of its own as a rule; an interrupt is nobody's fault.
+            words = "interrupted" if isinstance(fault, KeyboardInterrupt) else str(fault) or type(fault).__name__
             self.emit(f"{name}.failed", **{**data, **found, "seconds": time.monotonic() - begun, "fault": words})
             raise
         self.emit(f"{name}.ended", **{**data, **found, "seconds": time.monotonic() - begun})

@@ -162,6 +162,8 @@ def ssh(
             answer = transport.run(
                 words, Deadline.after(_WITHOUT_END), on_output=_to(sys.stdout), on_error=_to(sys.stderr), keep=False
             )
+            if answer.killed_by:
+                typer.echo(f"rig: the command was killed by SIG{answer.killed_by} in the guest", err=True)
             raise typer.Exit(answer.status)
         assert isinstance(transport, SshTransport)
         typer.echo("Ctrl-] leaves.", err=True)

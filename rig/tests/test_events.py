@@ -118,7 +118,10 @@ def test_a_step_tells_its_beginning_its_end_and_what_was_found():
     assert heard[1].data == {"image": "reference", "accel": "tcg"}
 
 
-@pytest.mark.parametrize(("fault", "words"), [(ValueError("why"), "why"), (KeyboardInterrupt(), "KeyboardInterrupt")])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(ValueError("why"), "why"), (KeyboardInterrupt(), "interrupted"), (RuntimeError(), "RuntimeError")],
+)
 def test_a_step_that_fails_says_so_and_lets_the_fault_through(fault, words):
     events = Events()
     heard: list[Event] = []

@@ -140,6 +140,12 @@ def test_ssh_runs_a_command(rig: Rig, reachable: RunningGuest) -> None:
     assert rig("ssh", "one", "--", "printf", "%s|", "two words", "$HOME").out == "two words|$HOME|"
 
 
+def test_a_command_that_was_killed_is_told(rig: Rig, spoken_to: RunningGuest) -> None:
+    answer = rig("ssh", "one", "--", "echo out; kill -SEGV $$")
+    assert (answer.code, answer.out) == (128, "out\n")
+    assert answer.err == "rig: the command was killed by SIGSEGV in the guest\n"
+
+
 def test_ssh_to_the_only_guest(rig: Rig, reachable: RunningGuest) -> None:
     assert rig("ssh", "--", "echo", "one").out == "one\n"
 
