@@ -121,10 +121,10 @@ def test_a_guest_that_cannot_be_saved_is_booted_and_the_reason_told(
     ready: Ready, templates: Templates, heard: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rig.guest import warm
-    from rig.machine.migration import StateError
+    from rig.machine.migration import UnsavableError
 
     def refuse(*_: object) -> None:
-        raise StateError("QEMU could not save the machine: a device refuses")
+        raise UnsavableError("QEMU could not save the machine: a device refuses")
 
     monkeypatch.setattr(warm, "save_state", refuse)
     one = ready(memory=200)

@@ -57,6 +57,8 @@ def table(
 
 def _print(rows: list[Row]) -> None:
     shown = Table(*HEADINGS, box=None, header_style="bold", pad_edge=False)
+    for narrow in shown.columns:
+        narrow.overflow = "fold"  # no count is cut off
     shown.columns[0].no_wrap = True
     for column in (2, 3):
         shown.columns[column].justify = "right"

@@ -23,7 +23,8 @@ _GIB = 1 << 30
 @app.command("list")
 def list_templates(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the templates, those used last first."""
-    found = Templates().all()
+    templates = Templates()
+    found = templates.all()
     if as_json:
         rows = [
             {"bytes": one.size, "last_used": one.last_used, **one.meta.model_dump(mode="json", exclude={"files"})}
@@ -32,6 +33,8 @@ def list_templates(as_json: Annotated[bool, typer.Option("--json", help="Print J
         typer.echo(json.dumps(rows, indent=1))
         return
     console, limit = table_console(), limit_bytes()
+    for why in templates.failures():
+        console.print(f"a kind of guest is booted each time: {escape(why)} (rig templates rm --all: try again)")
     if not found:
         console.print("no template yet: the first guest of each kind makes one", highlight=False)
         return

@@ -135,6 +135,10 @@ class Templates:
         except OSError:
             return ""
 
+    def failures(self) -> list[str]:
+        """Why guests cannot be saved, one reason a kind of guest."""
+        return [why for note in sorted(self.root.glob("*.unsavable")) if (why := self.gave_up(note.stem))]
+
     def forget_failures(self) -> int:
         """Let guests that could not be saved be tried again; returns how many."""
         notes = list(self.root.glob("*.unsavable"))

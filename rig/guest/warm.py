@@ -33,7 +33,7 @@ from rig.image import qemuimg, space
 from rig.image.status import StoredImage
 from rig.machine.firmware import find_uefi
 from rig.machine.launch import MemoryFile
-from rig.machine.migration import StateError, StateTimeout, load_state, save_state
+from rig.machine.migration import StateError, StateTimeout, UnsavableError, load_state, save_state
 from rig.machine.process import qemu_version
 from rig.machine.qmp import MonitorError
 from rig.machine.sparse import copy_sparse, digest
@@ -158,8 +158,8 @@ class _Warm:
             try:
                 template = self.template(kind)
             except (StateError, HostError, ImageError) as fault:
-                # A time-out, as an absent disk's room, says nothing of the next try.
-                if isinstance(fault, StateError) and not isinstance(fault, StateTimeout):
+                # A time-out, as the lack of room or of descriptors, says nothing of the next try.
+                if isinstance(fault, UnsavableError):
                     self.templates.give_up(key, fault.message)
                 return None, fault.message
             try:

@@ -5,6 +5,7 @@ QEMU calls it migration to a file with the capability x-ignore-shared (docs/deve
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from pathlib import Path
@@ -20,12 +21,19 @@ _STEP = 0.002
 _ANSWER_SECONDS = 30.0
 _FULL = ("No space left on device", "Disk quota exceeded")
 """What `cat` says where it cannot write, by strerror(3)."""
+_OF_THE_MACHINE = re.compile(r"migrat", re.IGNORECASE)
+"""In QEMU's words where a device or a disk's format is the reason ("State blocked by non-migratable device", "does not
+support live migration"). What the host lacks at that moment has other words: descriptors, memory, processes."""
 _NO_LIMIT = 1 << 50
 """Bytes a second: QEMU's own limit spares networks."""
 
 
 class StateError(RigError):
-    """A machine's state could not be saved, or not be loaded: QEMU refuses, and will refuse again."""
+    """A machine's state could not be saved, or not be loaded: QEMU refuses."""
+
+
+class UnsavableError(StateError):
+    """A part of the machine cannot be saved at all: QEMU will refuse again."""
 
 
 class StateTimeout(StateError):
@@ -35,8 +43,8 @@ class StateTimeout(StateError):
 def save_state(machine: Machine, to: Path, seconds: float = 120.0) -> None:
     """Hold the machine and write its device state to `to`; it cannot run on afterwards.
 
-    `machine` must have been started with a shared memory file. Raises `StateError` with QEMU's reason (a device that
-    cannot be saved), `StateTimeout`, `HostError` (disk full), `GuestDied`.
+    `machine` must have been started with a shared memory file. Raises `UnsavableError` with QEMU's reason (a device
+    that cannot be saved), `StateError` (another reason), `StateTimeout`, `HostError` (disk full), `GuestDied`.
     """
     until = Deadline.after(seconds)
 
@@ -57,7 +65,13 @@ def save_state(machine: Machine, to: Path, seconds: float = 120.0) -> None:
     except MonitorTimeout as fault:
         raise StateTimeout(f"QEMU did not save the machine: {fault.message}") from fault
     except MonitorError as fault:
-        raise StateError(f"QEMU could not save the machine: {fault.message}") from fault
+        raise _refused(fault.message) from fault
+
+
+def _refused(said: str) -> StateError:
+    # The command's own name stands in front of QEMU's words.
+    kind = UnsavableError if _OF_THE_MACHINE.search(said.removeprefix("QEMU refused migrate")) else StateError
+    return kind(f"QEMU could not save the machine: {said}")
 
 
 def _failed_save(machine: Machine, to: Path, said: str) -> RigError:
@@ -65,7 +79,7 @@ def _failed_save(machine: Machine, to: Path, said: str) -> RigError:
     output = machine.process.output
     if any(words in output for words in _FULL):
         return space.full(to.parent, "save a machine's state")
-    return StateError(f"QEMU could not save the machine: {said}")
+    return _refused(said)
 
 
 def load_state(machine: Machine, source: Path, seconds: float = 60.0) -> None:

@@ -75,6 +75,8 @@ class Recorder:
                     failed[node] = True
                 else:
                     failed.pop(node, None)
+        if config.getoption("lf") and not failed:
+            self.table.say("Nothing failed last time: all that was selected is run")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:

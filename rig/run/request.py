@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rig.errors import InputError
 from rig.machine import Network
 from rig.result import RequestRecord
 from rig.run.settings import RunSettings
@@ -51,7 +52,12 @@ def to_record(request: TestRequest) -> RequestRecord:
 
 
 def from_record(kept: RequestRecord) -> TestRequest:
-    """The request as it was."""
+    """The request as it was. Raises `InputError` for one that no rig has written."""
+    if kept.network not in set(Network):
+        raise InputError(
+            f"the run's record says network {kept.network!r}; known: {', '.join(Network)}",
+            hint="Begin a new run: rig test",
+        )
     plain: dict[str, Any] = dict(kept) | {"network": Network(kept.network)}
     plain |= {name: None if plain[name] is None else Path(plain[name]) for name in _FILES}
     mine = {one.name: plain[one.name] for one in fields(TestRequest) if one.name in plain}

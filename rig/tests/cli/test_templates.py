@@ -64,6 +64,11 @@ def test_all_removed(templates: Templates) -> None:
     assert templates.all() == [] and templates.gave_up("x") == ""
 
 
+def test_a_kind_of_guest_that_cannot_be_saved_is_told(templates: Templates) -> None:
+    templates.give_up("x", "a device refuses")
+    assert "booted each time: a device refuses (rig templates rm --all: try again)" in rig("list").output
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

@@ -17,7 +17,7 @@ from rig.guest.boot import StageTime
 from rig.guest.templates import Templates, key_of
 from rig.guest.warm import Layer
 from rig.machine.launch import MemoryFile
-from rig.machine.migration import StateError, StateTimeout
+from rig.machine.migration import StateError, StateTimeout, UnsavableError
 from rig.machine.template import DISK, RAM, STATE, Template
 from rig.spec import Accel
 from rig.tests.guest.fakes import FakeStored, make_spec
@@ -139,10 +139,14 @@ def test_a_restored_guest_is_known_and_its_clock_is_old(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "remembered"),
-    [(StateError("a device refuses"), True), (StateTimeout("not in time"), False)],
+    [
+        (UnsavableError("a device refuses"), True),
+        (StateError("Too many open files"), False),
+        (StateTimeout("not in time"), False),
+    ],
 )
 def test_a_guest_that_cannot_be_saved(bench: Bench, fault: Exception, remembered: bool) -> None:
-    """A time-out says nothing of the next try; a device that refuses will refuse again."""
+    """A time-out, or what the host lacks, says nothing of the next try; a device that refuses will refuse again."""
     bench.save = fault
     kind = bench.kind()
     assert bench.warm.guest(kind) == (None, str(fault))

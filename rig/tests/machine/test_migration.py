@@ -6,13 +6,16 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from rig.errors import GuestDied, HostError
 from rig.machine import Machine
 from rig.machine.launch import MemoryFile
-from rig.machine.migration import StateError, load_state, save_state
+from rig.machine.migration import StateError, UnsavableError, load_state, save_state
+from rig.machine.qmp import MonitorError
 from rig.machine.sparse import digest
 from rig.spec import Clock
 
@@ -50,7 +53,7 @@ def test_what_was_saved_goes_on_in_two_others(launch, disk, place, clock) -> Non
 def test_a_device_that_cannot_be_saved_is_named(launch, disk, place) -> None:
     # QEMU's own NVMe controller says that it is unmigratable in every version.
     nvme = ["-blockdev", "driver=null-co,size=1048576,read-zeroes=on,node-name=n", "-device", "nvme,serial=x,drive=n"]
-    with pytest.raises(StateError, match=r"could not save the machine: .*nvme"):
+    with pytest.raises(UnsavableError, match=r"could not save the machine: .*nvme"):
         saved(launch, place, spec={"extra_args": nvme})
 
 
@@ -80,3 +83,27 @@ def test_qemu_killed_before_the_save(launch, disk, place) -> None:
         machine.process.wait(30)
         with pytest.raises(GuestDied):
             save_state(machine, place / "state", 30)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("State blocked by non-migratable device '0000:00:04.0/nvme'", UnsavableError),
+        ("The vvfat (rw) format used by node 'n' does not support live migration", UnsavableError),
+        ("Migration is disabled when VirtFS export path '/' is mounted", UnsavableError),
+        ("Too many open files", StateError),
+        ("Cannot allocate memory", StateError),
+        ("Unable to write to command: Broken pipe", StateError),
+    ],
+)
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_what_the_host_lacks_is_told_apart_from_what_the_machine_is(when, said, kind, tmp_path):
+    def execute(command, *_, **__):
+        if command == "migrate" and when == "at once":
+            raise MonitorError(f"QEMU refused migrate: {said}")
+        return {"status": "failed", "error-desc": said}
+
+    machine: Any = SimpleNamespace(monitor=SimpleNamespace(execute=execute), process=SimpleNamespace(output=""))
+    with pytest.raises(StateError) as caught:
+        save_state(machine, tmp_path / "state")
+    assert type(caught.value) is kind and said in str(caught.value)

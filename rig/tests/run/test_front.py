@@ -300,7 +300,15 @@ def fakes_cases(probe: str) -> list[str]:
 def test_last_failed(go: Go, probes: Probes) -> None:
     place = probes(behaviours={"second": "fail", "one": "panic"})
     go(place)
-    assert set(go(place, last_failed=True).outcomes) == {"sample.second", "other.one"}
+    again = go(place, last_failed=True)
+    assert set(again.outcomes) == {"sample.second", "other.one"}
+    assert "Nothing failed last time" not in again.screen
+
+
+def test_last_failed_says_that_nothing_did(go: Go, probes: Probes) -> None:
+    run = go(probes(), last_failed=True)
+    assert "Nothing failed last time: all that was selected is run" in run.screen
+    assert set(run.outcomes) == set(ALL)
 
 
 @pytest.mark.parametrize(

@@ -320,3 +320,9 @@ def test_last_failed_knows_both_parts(probes: Probes, tmp_path: Path) -> None:
     resumed(run_dir)
     Part(asked(place, tmp_path / "again", last_failed=True))
     assert {case.id for case in load(tmp_path / "again").cases} == {"other.one", "sample.second"}
+
+
+def test_a_record_that_no_rig_has_written_is_no_request() -> None:
+    kept = to_record(TestRequest(RunSettings())).model_copy(update={"network": "half"})
+    with pytest.raises(InputError, match="network 'half'; known: closed, open"):
+        from_record(kept)
