@@ -18,7 +18,7 @@ from rig.console.panics.reader import Reader
 
 _START = re.compile(
     r"panic\(cpu (?P<cpu>\d{1,5})(?: caller(?:$| 0?x?$| (?P<caller>0x[0-9a-fA-F]{1,16})(?:\)?$|\):(?P<message>.*)))|"
-    r"\): (?P<old>\S.*))"
+    r"\):(?P<old>.*))"
 )
 """A kernel may stop for good in the middle of it. Before Darwin 7 no caller is told."""
 _CLUE = re.compile(r"panic|Panic|Debugger|kernel trap|Frame : Return|current thread")

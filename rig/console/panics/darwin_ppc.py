@@ -7,10 +7,7 @@ import re
 from rig.console.panics.model import Frame, Panic
 from rig.console.panics.reader import add_frame
 
-TRAP = re.compile(
-    r"Unresolved kernel trap ?\(cpu (?P<cpu>\d{1,5})\): (?P<trap>0x[0-9a-fA-F]{1,4} - [^=]*?)"
-    r"(?: +(?:[A-Z]+=.*|\.\.\.))?$"
-)
+TRAP = re.compile(r"Unresolved kernel trap ?\(cpu (?P<cpu>\d{1,5})\):(?P<trap>[^=]{0,80}?)(?: +(?:[A-Z]+=.*|\.\.\.))?$")
 """The line before all others; the panic's own may come behind its whole report."""
 _HEADING = re.compile(
     r"^(?:Exception state \(sv=|Latest (?:crash info|stack backtrace) for cpu \d+:|"

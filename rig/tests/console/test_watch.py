@@ -117,6 +117,8 @@ def test_byte_by_byte(name):
 PARTS = st.sampled_from(
     [
         b"panic(cpu 0 caller 0x1): why",
+        b"45%",
+        b"panic(cpu 0 caller 0xffffff8000393e6d): ",
         b"Debugger called: <panic>",
         b"System uptime in nanoseconds: 1",
         b"[    1.000000] Kernel panic - not syncing: why",
@@ -294,6 +296,14 @@ def test_a_panic_that_is_seen_can_be_told(log, data):
         assert report.facts is not None
         assert report.facts["system"] == dialect.value
         assert report.facts["line"] == report.facts["last_line"] == 0
+
+
+@pytest.mark.parametrize(
+    "line", [b"Unresolved kernel trap(cpu 0): ", b"Unresolved kernel trap(cpu 0): 0x3", b"panic(cpu 0): "]
+)
+def test_an_old_panic_that_is_cut_in_its_first_line_can_be_told(line):
+    report = watch(Dialect.DARWIN, line)[0].panic()
+    assert report is not None and report.facts is not None
 
 
 def test_a_long_list_of_tasks_before_the_panic_is_part_of_it():
