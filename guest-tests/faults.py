@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -80,3 +82,35 @@ def stop(guest: Guest) -> None:
 def ended(pid: int) -> bool:
     """Whether a process is gone for good."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def wedge(guest: Guest) -> None:
+    """Let the guest's CPU, which is at work, spin from now on, and take no interrupts.
+
+    By QEMU's gdb stub: what stands at the program counter becomes a jump to itself (EB FE), and IF goes (bit 9 of
+    register 17, as gdb counts those of an x86-64; 16 is the counter).
+    """
+    place = guest.machine.launch.directory / "wedge.sock"
+    guest.machine.pause()
+    guest.machine.monitor.human(f"gdbserver unix:{place},server=on,wait=off")
+    with socket.socket(socket.AF_UNIX) as stub:
+        stub.settimeout(30)
+        stub.connect(str(place))
+        # Registers one by one are for those who know the target's description.
+        assert _asked(stub, "qXfer:features:read:target.xml:0,400").startswith(("l", "m"))
+        counter, flags = (int.from_bytes(bytes.fromhex(_asked(stub, f"p{number:x}")), "little") for number in (16, 17))
+        assert _asked(stub, f"M{counter:x},2:ebfe") == "OK"
+        assert _asked(stub, f"P11={(flags & ~0x200).to_bytes(4, 'little').hex()}") == "OK"
+        assert _asked(stub, "D") == "OK"
+    guest.machine.monitor.human("gdbserver none")
+    guest.machine.resume()
+
+
+def _asked(stub: socket.socket, words: str) -> str:
+    """The stub's answer: `$WORDS#SUM`, each packet acknowledged by a `+` (gdb's remote serial protocol)."""
+    stub.sendall(f"${words}#{sum(words.encode()) % 256:02x}".encode())
+    said = b""
+    while (found := re.search(rb"\$([^#]*)#..", said)) is None:
+        said += stub.recv(4096)
+    stub.sendall(b"+")
+    return found[1].decode()

@@ -4,12 +4,14 @@
 | ---------------------------- | ------------------------------------------------------------------------------ |
 | QEMU stopped by SIGSTOP      | HangError within seconds: its process is stopped; it is ended                  |
 | QEMU's CPUs held by QMP      | HangError within seconds: QEMU's state                                         |
+| CPU spins, interrupts off    | asked soon, HangError: the CPU is busy, and where                              |
 | kernel does nothing any more | HangError, with QEMU's registers and the screen                                |
 | network link cut, and back   | nothing is lost: the command's whole output                                    |
 | network link cut for good    | HangError: the console still answers                                           |
 | guest's disk full            | the push fails, in the guest's own words; no part is left; the guest is well   |
 | host's disk full             | GuestError at once: QEMU holds the guest, with the reason of the write         |
 | QEMU killed, kernel panic    | test_guest_is_lost.py                                                          |
+| CPU halted, interrupts off   | rig/tests/machine/test_vitals.py                                               |
 
 What each does to a whole run, its cases and those behind it: rig/tests/run/test_faults.py.
 """
@@ -22,12 +24,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults import Bench, bench_of, ended, own_templates, stop
+from faults import Bench, bench_of, ended, own_templates, stop, wedge
 
 from rig.errors import GuestError, HangError, TransportError
 from rig.guest import Guest
+from rig.guest.patience import Patience
 from rig.guest.templates import Templates
-from rig.machine import held
+from rig.machine import held, vitals
 from rig.machine import machine as machine_module
 from rig.spec import GuestOS
 
@@ -75,6 +78,18 @@ def test_a_machine_that_is_held(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
         one.run("echo up; sleep 600", on_output=lambda _: one.machine.pause())
     assert "RIP" in caught.value.evidence.registers
     assert not one.alive
+
+
+def looked_into(_: float) -> Patience:
+    """No question for long, unless the guest looks dead from outside."""
+    return Patience(end=200, ask=100, answer=100)
+
+
+def test_a_cpu_that_spins_without_interrupts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitals, "DEAF_LOOKS", 4)
+    one = bench.get()
+    with pytest.raises(HangError, match=r"nobody in the guest answered in the last 2 s\); the CPU is busy at 0x"):
+        one.run("echo up; while :; do :; done", idle=looked_into, on_output=lambda _: wedge(one))
 
 
 def test_a_kernel_that_does_nothing_any_more(bench: Bench) -> None:

@@ -168,7 +168,7 @@ class Guest:
 
     @cached_property
     def _vigil(self) -> Vigil:
-        return Vigil(self.machine, self.console, self.factor)
+        return Vigil(self.machine, self.console, self.factor, self.accel is Accel.TCG)
 
     @contextlib.contextmanager
     def _told_apart(self) -> Iterator[Transport]:

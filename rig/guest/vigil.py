@@ -22,18 +22,20 @@ _DEAF_ANSWER = 2.0
 
 
 class Vigil:
-    """One guest's. `factor` is the guest's."""
+    """One guest's. `factor` is the guest's; `emulated`: its registers can be read without disturbing its CPUs."""
 
     def __init__(
         self,
         machine: Machine,
         console: Console,
         factor: float,
+        emulated: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._machine = machine
         self._console = console
         self._factor = factor
+        self._emulated = emulated
         self._clock = clock
         self.vitals = Vitals(machine, clock)
 
@@ -60,7 +62,8 @@ class Vigil:
         if quiet < _SILENT or patience.ask == float("inf"):
             return patience
         self.vitals.look()
-        self.vitals.look_into()
+        if self._emulated or not patience.undisturbed:
+            self.vitals.look_into()
         if self.vitals.asleep >= ASLEEP_SECONDS:
             return replace(patience, ask=0.0, answer=min(patience.answer, ASLEEP_SECONDS))
         # A kernel that writes a long text by polling has its interrupts off, too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ class Eyes:
 
 
 class Watched:
-    def __init__(self) -> None:
+    def __init__(self, emulated: bool = True) -> None:
         self.now = 0.0
         self.watch = SimpleNamespace(silence=60.0)
         console: Any = SimpleNamespace(watch=self.watch)
@@ -40,7 +41,7 @@ class Watched:
             held=False, process=SimpleNamespace(stopped=False), status=lambda seconds: "paused"
         )
         machine: Any = self.machine
-        self.vigil = Vigil(machine, console, FACTOR, lambda: self.now)
+        self.vigil = Vigil(machine, console, FACTOR, emulated, lambda: self.now)
         self.eyes = Eyes()
         vitals: Any = self.eyes
         self.vigil.vitals = vitals
@@ -77,6 +78,14 @@ def test_whoever_wants_no_question_gets_none(watched: Watched) -> None:
 def test_a_guest_that_runs_is_left_alone(watched: Watched) -> None:
     assert watched.vigil.hurried(PATIENCE, 30) is PATIENCE
     assert watched.eyes.looks == ["look", "into"]
+
+
+def test_real_cpus_that_are_measured_are_not_looked_into() -> None:
+    watched = Watched(emulated=False)
+    watched.vigil.hurried(PATIENCE, 30)
+    assert watched.eyes.looks == ["look"]
+    watched.vigil.hurried(replace(PATIENCE, undisturbed=False), 30)
+    assert watched.eyes.looks == ["look", "look", "into"]
 
 
 def test_a_guest_whose_cpus_sleep_is_asked_and_not_waited_for(watched: Watched) -> None:
