@@ -151,3 +151,25 @@ def test_what_is_held_at_the_monitor_is_told(launch, monkeypatch):
     assert machine.held
     machine._note("RESUME", {})
     assert not machine.held
+
+
+@pytest.mark.parametrize(
+    ("event", "log", "ending"),
+    [
+        (("SHUTDOWN", {"reason": "guest-reset"}), b"CPU Reset (CPU 0)\n", "reset itself"),
+        (("SHUTDOWN", {"reason": "guest-reset"}), b"CPU Reset (CPU 0)\nTriple fault\n", "was reset by a triple fault"),
+        (("SHUTDOWN", {"reason": "guest-shutdown"}), b"Triple fault\n", "powered itself off"),
+        (("GUEST_PANICKED", {}), b"", "reset or powered itself off"),
+        (("SHUTDOWN", {"reason": "host-signal"}), b"", "was ended from outside (host-signal)"),
+        (("STOP", {}), b"Triple fault\n", ""),
+    ],
+)
+def test_how_a_guest_ended(launch, event, log, ending):
+    """QMP has one word for every reset; QEMU's log of the CPUs tells them apart."""
+    machine = Machine(launch())
+    machine.launch.cpu_log.parent.mkdir(parents=True, exist_ok=True)
+    machine.launch.cpu_log.write_bytes(log)
+    machine._note(*event)
+    if ending and machine._reason:
+        machine._note("SHUTDOWN", {"reason": "host-qmp-quit"})  # the first word counts
+    assert machine.ending == ending
