@@ -119,10 +119,16 @@ class LiveTable:
             self._running[case_id] = _Running(mechanism, self._clock())
 
     def end_case(self, case: CaseResult) -> None:
-        """A case has ended: counted, and shown as a line if it is not as expected (in plain mode always)."""
+        """A case has ended: counted, and shown as a line if it is not as expected (in plain mode always).
+
+        One that was run again is counted once, by what it is now.
+        """
         with self._lock:
             self._running.pop(case.id, None)
-            self._tallies.setdefault(case.mechanism, Tally(case.mechanism)).counts[case.outcome] += 1
+            counts = self._tallies.setdefault(case.mechanism, Tally(case.mechanism)).counts
+            counts[case.outcome] += 1
+            if case.earlier:
+                counts[case.earlier[-1].outcome] -= 1
         if self.plain or case.verdict.is_red:
             self.say_case(case)
 

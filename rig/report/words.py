@@ -128,6 +128,8 @@ def outcome_note(case: CaseResult) -> str:
     if case.flaky:
         earlier = ", then ".join(attempt.outcome for attempt in case.earlier)
         notes.append(f"first {earlier}")
+    elif case.attempts > 1:
+        notes.append(f"the same in {case.attempts} attempts")
     return "; ".join(notes)
 
 

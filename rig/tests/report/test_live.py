@@ -141,6 +141,16 @@ def test_many_threads_are_counted() -> None:
     assert "200 of 200 cases" in shown(table, screen)
 
 
+def test_a_case_that_was_run_again_is_counted_once_as_what_it_is_now() -> None:
+    screen = Screen(terminal=False)
+    table = LiveTable(screen.console, {"pipes": 2})
+    first = make.case("a", Outcome.FAIL)
+    table.end_case(first)
+    table.end_case(make.case("a").after(first))
+    assert "1 of 2 cases" in shown(table, screen)
+    assert table._tallies["pipes"].counts == {Outcome.PASS: 1, Outcome.FAIL: 0}
+
+
 def test_what_an_earlier_part_did_is_counted_and_not_said() -> None:
     screen = Screen(terminal=False)
     table = LiveTable(screen.console, {"pipes": 3})

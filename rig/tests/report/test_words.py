@@ -84,6 +84,8 @@ def test_what_must_not_be_misread_has_a_note() -> None:
     assert words.outcome_note(make.case(expected=Outcome.UNSUPPORTED)) == "not expected to pass"
     twice = make.case().after(make.case(outcome=Outcome.HANG).after(make.case(outcome=Outcome.CRASHED)))
     assert words.outcome_note(twice) == "flaky; first crashed, then hang"
+    failed = make.case(outcome=Outcome.FAIL)
+    assert words.outcome_note(failed.after(failed)) == "the same in 2 attempts"
 
 
 @pytest.mark.parametrize(
