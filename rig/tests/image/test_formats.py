@@ -18,7 +18,7 @@ from rig.tests.image.conftest import as_format, raw_disk
         (b"", Kind.EMPTY),
         (raw_disk(), Kind.RAW),
         (lzma.compress(b"x"), Kind.XZ),
-        (gzip.compress(b"x"), Kind.GZ),
+        (gzip.compress(b"x", mtime=0), Kind.GZ),
         (b"PK\x03\x04" + bytes(30), Kind.ZIP),
         (b"7z\xbc\xaf\x27\x1c" + bytes(30), Kind.SEVEN),
         (b"# Disk DescriptorFile\nversion=1\n", Kind.VMDK_TEXT),
