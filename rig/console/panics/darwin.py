@@ -16,8 +16,10 @@ from rig.console.panics.lines import Line, shape_of, without
 from rig.console.panics.model import Panic
 from rig.console.panics.reader import Reader
 
+_CALLER = r"0x[0-9a-fA-F]{1,16}|(?=\S*[0-9a-fA-F]{4})[^\s)]{4,24}"
+"""An address, of which a serial line may have damaged a byte."""
 _START = re.compile(
-    r"panic\(cpu (?P<cpu>\d{1,5})(?: caller(?:$| 0?x?$| (?P<caller>0x[0-9a-fA-F]{1,16})(?:\)?$|\):(?P<message>.*)))|"
+    rf"panic\(cpu (?P<cpu>\d{{1,5}})(?: caller(?:$| 0?x?$| (?P<caller>{_CALLER})(?:\)?$|\):(?P<message>.*)))|"
     r"\):(?P<old>.*))"
 )
 """A kernel may stop for good in the middle of it. Before Darwin 7 no caller is told."""

@@ -191,6 +191,11 @@ def test_one_oops_in_another_brings_the_panic_for_both() -> None:
     assert outer.consequence == inner.consequence == "Fatal exception"
 
 
+def test_a_damaged_byte_in_the_callers_address() -> None:
+    assert one(b"panic(cpu 3 caller \xfexfffffff00838c7cc): why\n").message == "why"
+    assert parse_panics(b"panic(cpu 3 caller ...): why\n") == []
+
+
 def first(text: str) -> Panic:
     return one(f"{text}\nBoot args: -v\n".encode())
 
