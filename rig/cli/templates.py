@@ -67,7 +67,7 @@ def rm(
     for key in dict.fromkeys(chosen):
         templates.remove(key, "asked for")
     notes = templates.forget_failures() if every else 0
-    count = len(set(chosen))
+    count = len(set(chosen)) + (templates.remove_damaged() if every else 0)
     more = f"; {notes} kinds of guest that could not be saved will be tried again" if notes else ""
     typer.echo(f"removed {count} template{'s' if count != 1 else ''}{more}")
 

@@ -113,9 +113,24 @@ class Templates:
             finally:
                 shutil.rmtree(gone, ignore_errors=True)
 
+    def remove_damaged(self) -> int:
+        """Remove what cannot be read: nothing asks for its key, perhaps never again; returns how many.
+
+        What is in the making has a name with a dot in front, and is whole under its own from the first moment.
+        """
+        count = 0
+        for path in [one for one in self.root.glob("[!.]*") if one.is_dir()]:
+            try:
+                Template.read(path)
+            except DamagedTemplateError as fault:
+                self.remove(path.name, f"it is damaged: {fault}")
+                count += not path.exists()
+        return count
+
     def trim(self, keep: str = "") -> None:
         """Remove the longest unused until the rest fits the limit; never `keep`."""
         limit = limit_bytes()
+        self.remove_damaged()
         total = 0
         for template in self.all():
             total += template.size

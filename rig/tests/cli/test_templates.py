@@ -64,6 +64,13 @@ def test_all_removed(templates: Templates) -> None:
     assert templates.all() == [] and templates.gave_up("x") == ""
 
 
+def test_all_means_the_damaged_ones_too(templates: Templates) -> None:
+    make(templates, "abc1")
+    (templates.root / "abc1" / "template.json").write_text("{")
+    assert "removed 1 template\n" in rig("rm", "--all").output
+    assert not (templates.root / "abc1").exists()
+
+
 def test_a_kind_of_guest_that_cannot_be_saved_is_told(templates: Templates) -> None:
     templates.give_up("x", "a device refuses")
     assert "booted each time: a device refuses (rig templates rm --all: try again)" in rig("list").output

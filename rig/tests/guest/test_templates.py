@@ -177,6 +177,14 @@ def test_a_damaged_one_is_removed_with_the_reason(templates: Templates, heard: l
     assert "it is damaged: " in heard[0].data["reason"] and "were saved" in heard[0].data["reason"]
 
 
+def test_a_damaged_one_that_nobody_asks_for_takes_no_room_for_ever(templates: Templates) -> None:
+    old = templates.make("old", filler("old"))
+    old.file(META).write_text("{")
+    templates.make("new", filler("new"))
+    assert not old.directory.exists()
+    assert [one.meta.key for one in templates.all()] == ["new"]
+
+
 def test_the_longest_unused_go_first(templates: Templates, heard: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIG_TEMPLATES_GIB", str(3.5 * MIB / (1 << 30)))
     for number, key in enumerate("abc"):
