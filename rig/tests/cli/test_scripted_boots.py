@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rig.paths import cache_dir
-from rig.tests.cli.test_guests import Rig
+from rig.tests.cli.calls import Rig
 from rig.tests.fakeguest.disk import Bench
 from rig.tests.real import RealRig
 

@@ -11,7 +11,7 @@ from rig.cli import test as command
 from rig.run.request import TestRequest
 from rig.run.resuming import ResumeRequest
 from rig.spec import Accel, Clock
-from rig.tests.cli.test_guests import Rig
+from rig.tests.cli.calls import Rig
 
 
 @pytest.fixture
