@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -21,7 +22,7 @@ from rich.markup import escape
 
 from rig.errors import HostError, ImageError, RigError
 from rig.guest import GuestOptions, boot_guest
-from rig.guest.accel import Verdicts, present
+from rig.guest.accel import Verdict, Verdicts, present
 from rig.guest.registry import Registry
 from rig.image.catalogue import Catalogue
 from rig.image.reference import required_tools
@@ -195,17 +196,21 @@ def _accel(try_it: bool) -> list[Finding]:
         if accel is Accel.TCG:
             findings.append(_emulation(seen))
             continue
-        verdict = verdicts.get(accel, GuestOS.LINUX)
-        if verdict is None and try_it and _boots(accel):
-            verdict = verdicts.get(accel, GuestOS.LINUX)
-        if verdict is None:
+        if verdicts.get(accel, GuestOS.LINUX) is None and try_it:
+            _boots(accel)
+        # Each system has its own: what boots a Linux need not boot a Darwin.
+        known = {system: one for system in GuestOS if (one := verdicts.get(accel, system)) is not None}
+        findings += [_seen(accel, system, verdict) for system, verdict in known.items()]
+        if not known:
             found = f"{seen}, but no guest has been booted with it"
             findings.append(Finding(f"accelerator {accel}", Grade.NOTE, found, "rig images build, then rig doctor"))
-        else:
-            grade = Grade.OK if verdict.works else Grade.NOTE
-            word = "works" if verdict.works else "does not work here, TCG is used instead"
-            findings.append(Finding(f"accelerator {accel}", grade, f"{word}: {verdict.why}"))
     return findings
+
+
+def _seen(accel: Accel, system: GuestOS, verdict: Verdict) -> Finding:
+    word = "works" if verdict.works else "does not work here, TCG is used instead"
+    grade = Grade.OK if verdict.works else Grade.NOTE
+    return Finding(f"accelerator {accel}, {system} guests", grade, f"{word}: {verdict.why}")
 
 
 def _emulation(seen: str) -> Finding:
@@ -215,19 +220,15 @@ def _emulation(seen: str) -> Finding:
     return Finding("accelerator tcg", Grade.OK, seen)
 
 
-def _boots(accel: Accel) -> bool:
-    """Let a boot of the reference guest decide, where that image is there; whether one was tried."""
+def _boots(accel: Accel) -> None:
+    """Let a boot of the reference guest decide, where that image is there; the boot itself writes the verdict down."""
     catalogue, store = Catalogue.load(), Store()
     spec = catalogue.get("reference")
     if store.status(spec).state is not State.READY:
-        return False
+        return
     Console(stderr=True).print(f"trying {accel} with a boot of the reference guest ...", highlight=False)
-    with tempfile.TemporaryDirectory(prefix="rig-doctor-") as logs:
-        try:
-            boot_guest(store.get(spec), GuestOptions(logs=Path(logs), console_only=True)).close()
-        except RigError:
-            return False
-    return True
+    with tempfile.TemporaryDirectory(prefix="rig-doctor-") as logs, contextlib.suppress(RigError):
+        boot_guest(store.get(spec), GuestOptions(logs=Path(logs), console_only=True)).close()
 
 
 def _guests() -> list[Finding]:

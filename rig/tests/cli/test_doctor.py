@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 
 from rig.cli import doctor, main
 from rig.errors import HostError, ImageError
+from rig.guest.accel import Verdicts
+from rig.machine.process import qemu_version
 from rig.probe import zig
+from rig.spec import Accel, GuestOS
 
 
 @pytest.fixture
@@ -74,6 +77,20 @@ def test_kvm_that_may_not_be_opened(look, monkeypatch, tmp_path):
     monkeypatch.setattr(os, "access", lambda *_: False)
     told = look()[1]["accelerator tcg"]
     assert told["grade"] == "note" and "usermod -aG kvm" in told["mend"]
+
+
+def test_an_accelerator_is_told_of_each_system_that_was_booted_with_it(look, monkeypatch):
+    monkeypatch.setattr(doctor, "present", lambda: [(Accel.KVM, "/dev/kvm can be opened"), (Accel.TCG, "everywhere")])
+    untried = look()[1]["accelerator kvm"]
+    assert untried["grade"] == "note" and "no guest has been booted" in untried["found"]
+    verdicts = Verdicts(qemu_version(doctor._BINARY))
+    verdicts.put(Accel.KVM, GuestOS.DARWIN, works=False, why="no byte on the console")
+    verdicts.put(Accel.KVM, GuestOS.LINUX, works=True, why="it booted")
+    found = look()[1]
+    assert "accelerator kvm" not in found
+    darwin, linux = found["accelerator kvm, darwin guests"], found["accelerator kvm, linux guests"]
+    assert (darwin["grade"], linux["grade"]) == ("note", "ok")
+    assert darwin["found"] == "does not work here, TCG is used instead: no byte on the console"
 
 
 def test_damaged_files_of_the_users_own_are_named(look, tmp_path):
