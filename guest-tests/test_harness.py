@@ -223,6 +223,8 @@ def test_list_only_and_skip(selftest: Path, tmp_path: Path) -> None:
         (["--scale", "0"], "'0' is not a number above 0"),
         (["--scale", "nan"], "'nan' is not a number above 0"),
         (["--batches"], "--batches needs a value"),
+        (["--deadline", "1,passes=x"], "'x' is not a number above 0"),
+        (["--deadline", "nonsense=1"], "no case named 'nonsense'"),
         (["--bogus"], "unknown argument '--bogus'"),
     ],
 )
@@ -239,8 +241,9 @@ def test_batches_and_scale_are_passed_on(selftest: Path, tmp_path: Path) -> None
     assert stream.end("hangs")["reason"] == "not done within 0.6 s"
 
 
-def test_deadline_on_the_command_line_wins(selftest: Path, tmp_path: Path) -> None:
-    _, events, _ = run(selftest, tmp_path, "--only", "hangs", "--deadline", "0.1")
+@pytest.mark.parametrize("deadline", ["0.1", "passes=5,hangs=0.1", "hangs=0.1,hangs_ignoring_all=5", "5,hangs=0.1"])
+def test_deadline_on_the_command_line_wins(deadline: str, selftest: Path, tmp_path: Path) -> None:
+    _, events, _ = run(selftest, tmp_path, "--only", "hangs", "--deadline", deadline)
     assert Stream(events).end("hangs")["reason"] == "not done within 0.1 s"
 
 

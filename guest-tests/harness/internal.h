@@ -30,7 +30,7 @@ struct rig_options {
     int role_argc;
     char **role_argv;
     double scale;
-    double deadline; /* seconds; 0: each case's own */
+    const char *deadline; /* seconds for every case, or name=seconds,...; NULL: each case's own */
     int batches;
     long run_id; /* the parent's pid, part of unique names */
 };
@@ -40,6 +40,8 @@ extern struct rig_options rig_options;
 void rig_parse_options(int argc, char **argv);
 /* True if name is one of the comma-separated names. */
 bool rig_in_list(const char *list, const char *name);
+/* Seconds, before --scale: as the command line says, else the case's own. */
+double rig_deadline_of(const struct rig_case *c);
 
 /* registry.c */
 extern struct rig_case *rig_cases;

@@ -4,8 +4,6 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-static const double DEFAULT_DEADLINE = 10;
-
 volatile sig_atomic_t rig_stop_signal;
 static int wake[2]; /* a byte for each signal: a poll() cannot miss it */
 
@@ -238,8 +236,7 @@ void rig_run_case(const struct rig_case *c, const char *dir, struct rig_totals *
     char scratch[1200], reason[480];
     struct running run;
     memset(&run, 0, sizeof run);
-    run.deadline = (rig_options.deadline > 0 ? rig_options.deadline : c->deadline > 0 ? c->deadline : DEFAULT_DEADLINE) *
-                   rig_options.scale;
+    run.deadline = rig_deadline_of(c) * rig_options.scale;
     snprintf(scratch, sizeof scratch, "%s/%s", dir, c->name);
     RIG_LINE(line, 512);
     rig_line_begin(&line, "start");

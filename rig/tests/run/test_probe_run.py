@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rig.errors import GuestDied, HangError, PanicError, RigError, TransportError, TransportTimeout
 from rig.guest import RunResult
+from rig.probe.manifest import load_manifest
 from rig.result import CaseResult, Outcome, Verdict
 from rig.run import probe_run
 from rig.run.blame import RUBBISH_KEPT
@@ -99,7 +101,8 @@ def test_the_probe_is_asked_in_the_guests_time(play: Play) -> None:
     run = play("whole")
     run.finish()
     asked = run._guest.asked  # type: ignore[attr-defined]
-    assert asked["command"] == "cd /tmp/rig && ./sample --only first,second,third --scale 5 --batches 30"
+    options = "--only first,second,third --scale 5 --batches 30 --deadline first=1,second=1,third=1"
+    assert asked["command"] == f"cd /tmp/rig && ./sample {options}"
     patience = asked["idle"](0.0)
     assert asked["seconds"] > patience.end > patience.ask > 1
 
@@ -107,7 +110,17 @@ def test_the_probe_is_asked_in_the_guests_time(play: Play) -> None:
 def test_the_command_quotes_what_needs_it(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, NAMES)
     command = probe_command(manifest, ["first"], "/tmp/it's", 2.5, 7)
-    assert command == "cd '/tmp/it'\"'\"'s' && ./sample --only first --scale 2.5 --batches 7"
+    assert command == "cd '/tmp/it'\"'\"'s' && ./sample --only first --scale 2.5 --batches 7 --deadline first=1"
+
+
+def test_a_deadline_that_the_manifest_does_not_give_is_left_to_the_c(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, NAMES)
+    plain = yaml.safe_load(manifest.path.read_text())
+    del plain["cases"]["first"]["deadline"]
+    plain["cases"]["second"]["deadline"] = 2.5
+    manifest.path.write_text(yaml.safe_dump(plain))
+    command = probe_command(load_manifest(manifest.path), ["first", "second"], "/tmp", 1, 7)
+    assert command.endswith(" --batches 7 --deadline second=2.5")
 
 
 def test_results_come_while_the_probe_runs(play: Play) -> None:
