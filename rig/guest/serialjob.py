@@ -41,7 +41,7 @@ _STEP = 0.5
 _LAST = 0xFFFFFFFF
 TELLS_END = r"echo rig-agent\ ended $?"
 """What its shell does behind an agent; the line's echo, with its backslash, is not taken for what it prints."""
-_ENDED = re.compile(rb"rig-agent ended (\d+)")
+_ENDED = re.compile(rb"rig-agent ended (\d+)[\r\n]")
 _ENDED_LENGTH = 64
 _SEQUENCED = "aoexzfd"
 
